@@ -1,1 +1,4 @@
-export {};
+/** Breakwater pools on node-postgres. */
+export { isPgPool, type PgSource } from "./config.ts";
+export { fromPg, type FromPgOptions } from "./from-pg.ts";
+export type { PgClient, PgConfig, PgLink, PgPool } from "./types.ts";

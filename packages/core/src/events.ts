@@ -1,0 +1,80 @@
+/**
+ * The typed bus of a stack, on eventemitter3. No listener can break a call by throwing.
+ */
+import { EventEmitter } from "eventemitter3";
+
+/**
+ * Every event by name, with its one argument. Policies add theirs by declaration merging:
+ * `declare module "@breakwater/core" { interface EventMap { "retry:scheduled": RetryScheduled } }`.
+ */
+export interface EventMap {
+  /** A connection died while it was idle. The next call opens a new one. */
+  "connection:lost": { readonly pool: string; readonly error: unknown };
+  /** A connection was given back inside a transaction; it was rolled back before anyone else could get it. */
+  "connection:open-transaction": { readonly pool: string };
+  /** The server sent a notice or warning. */
+  "connection:notice": { readonly pool: string; readonly notice: unknown };
+  /** Whatever ran on a node was ended, and its connections are not used again. */
+  "pool:interrupted": { readonly pool: string; readonly reason: Error; readonly calls: number };
+  /** A call's outcome is not known: it may have been carried out or not. */
+  "call:outcome-unknown": { readonly pool: string; readonly label: string | undefined; readonly error: Error };
+}
+
+/** A function that hears one kind of event. */
+export type Listener<Name extends keyof EventMap> = (event: EventMap[Name]) => void;
+
+type Listeners = { [Name in keyof EventMap]: (event: EventMap[Name]) => void };
+
+/** The bus of a stack. */
+export class Events {
+  readonly #emitter = new EventEmitter<Listeners>();
+  readonly #upstream = new Set<Events>();
+
+  /** Hears an event until the returned function is called. */
+  on<Name extends keyof EventMap>(name: Name, listener: Listener<Name>): () => void {
+    if (typeof listener !== "function") throw new TypeError(`a listener of "${name}" must be a function`);
+    const safe = (event: EventMap[Name]): void => {
+      try {
+        // A listener may be an async function, whatever its type says: its rejection is caught as well.
+        const outcome: unknown = listener(event);
+        if (outcome instanceof Promise) outcome.catch((error: unknown) => complain(name, error));
+      } catch (error) {
+        complain(name, error);
+      }
+    };
+    this.#emitter.on(name, safe as never);
+    return () => {
+      this.#emitter.off(name, safe as never);
+    };
+  }
+
+  emit<Name extends keyof EventMap>(name: Name, event: EventMap[Name]): void {
+    (this.#emitter.emit as (name: string, event: unknown) => boolean).call(this.#emitter, name, event);
+    for (const upstream of this.#upstream) upstream.emit(name, event);
+  }
+
+  /** Whether anyone would hear the event: lets the hot path skip making it. */
+  has(name: keyof EventMap): boolean {
+    if (this.#emitter.listenerCount(name) > 0) return true;
+    for (const upstream of this.#upstream) if (upstream.has(name)) return true;
+    return false;
+  }
+
+  /** Passes every event on to another bus, as a router does with its nodes. Returns the way to stop it. */
+  forwardTo(upstream: Events): () => void {
+    this.#upstream.add(upstream);
+    return () => {
+      this.#upstream.delete(upstream);
+    };
+  }
+
+  /** How many listeners there are, over all events; for leak checks. */
+  get size(): number {
+    return this.#emitter.eventNames().reduce((sum, name) => sum + this.#emitter.listenerCount(name), 0);
+  }
+}
+
+function complain(name: string, error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  process.emitWarning(`a listener of "${name}" threw: ${message}`, { code: "BREAKWATER_LISTENER" });
+}

@@ -1,0 +1,89 @@
+/**
+ * What a caller asks of a pool: one unit of database work that a policy may delay, refuse, run again or run elsewhere.
+ */
+import type { Connection, QueryResult, Statement } from "./pool.ts";
+
+/** Whether a call may change anything. A read may be sent to a replica and repeated. */
+export type Access = "read" | "write";
+
+/** How fresh a read must be: any replica; one that has this session's writes; the primary. */
+export type Consistency = "eventual" | "session" | "strong";
+
+/** Who is served first and who is refused last when there is not room for all. */
+export type Priority = "critical" | "normal" | "sheddable";
+
+/** Transaction isolation, by the standard's names. */
+export type Isolation = "read uncommitted" | "read committed" | "repeatable read" | "serializable";
+
+/** How a transaction begins. What is left out is the server's default. */
+export interface TransactionOptions {
+  readonly isolation?: Isolation;
+  /** Promises not to write; such a transaction may run on a replica. @default false */
+  readonly readOnly?: boolean;
+  /** With `serializable` and `readOnly`: waits for a snapshot that cannot be cancelled. @default false */
+  readonly deferrable?: boolean;
+}
+
+/** What is known of a call before it runs. Policies read it and pass on changed copies; they never change it. */
+export interface OperationContext {
+  readonly access: Access;
+  /** The caller's word that running the call twice does no more than running it once. */
+  readonly idempotent: boolean;
+  /** When the call must have ended, in milliseconds of the stack's clock; `Infinity` is never. */
+  readonly deadline: number;
+  readonly signal: AbortSignal | undefined;
+  readonly priority: Priority;
+  readonly consistency: Consistency;
+  /** Names the kind of call in events and metrics; never shown to the server. */
+  readonly label: string | undefined;
+  /** Which go at the call this is, from 1; set by `retry`. */
+  readonly attempt: number;
+  /** A probe asks how a node is; it passes what would refuse a call and has a connection of its own. */
+  readonly purpose: "call" | "probe";
+}
+
+/** One statement on any connection; the adapter may use its fastest path. `T` is what the statement's result is. */
+export interface QueryOperation<T> extends OperationContext {
+  readonly kind: "query";
+  readonly statement: Statement;
+  run(connection: Connection, attempt: number): Promise<T>;
+}
+
+/** Begin, the caller's function, commit. Re-runnable as a whole, never statement by statement. */
+export interface TransactionOperation<T> extends OperationContext {
+  readonly kind: "transaction";
+  readonly transaction: TransactionOptions;
+  run(connection: Connection, attempt: number): Promise<T>;
+}
+
+/**
+ * The caller holds a connection until `run` settles. Once handed out it is never re-run, and the deadline bounds only
+ * the wait for the connection.
+ */
+export interface SessionOperation<T> extends OperationContext {
+  readonly kind: "session";
+  run(connection: Connection, attempt: number): Promise<T>;
+}
+
+/** One unit of database work that a policy may delay, refuse, run again or run elsewhere. */
+export type Operation<T> = QueryOperation<T> | TransactionOperation<T> | SessionOperation<T>;
+
+/** A call about which nothing is known but whether it may write. */
+export function operationContext(access: Access): OperationContext {
+  return {
+    access,
+    idempotent: false,
+    deadline: Number.POSITIVE_INFINITY,
+    signal: undefined,
+    priority: "normal",
+    consistency: "session",
+    label: undefined,
+    attempt: 1,
+    purpose: "call",
+  };
+}
+
+/** The operation that runs one statement. */
+export function queryOperation<Row>(statement: Statement, context: OperationContext): QueryOperation<QueryResult<Row>> {
+  return { ...context, kind: "query", statement, run: (connection) => connection.query<Row>(statement) };
+}

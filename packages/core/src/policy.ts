@@ -1,0 +1,125 @@
+/**
+ * A policy takes a pool and gives back a pool: the one idea that carries the project.
+ */
+import { StackOrderError } from "./errors.ts";
+import type { Events } from "./events.ts";
+import type { Dialect } from "./dialect.ts";
+import type { Operation } from "./operation.ts";
+import type { CloseOptions, Layer, PolicyStats, Pool, PoolStats } from "./pool.ts";
+
+/** Decorates a pool. */
+export type Policy = (inner: Pool) => Pool;
+
+/** What stands below a policy: runs the operation on the inner pool. */
+export type Next = <T>(operation: Operation<T>) => Promise<T>;
+
+/** What one policy does with one call. */
+export type Execute = <T>(operation: Operation<T>, next: Next, inner: Pool) => Promise<T>;
+
+/** A policy that has been put around one pool, with the state that belongs to that pool. */
+export interface PolicyPart {
+  execute<T>(operation: Operation<T>, next: Next): Promise<T>;
+  /** Its own counters; the policy's name is added. */
+  stats?(): Readonly<Record<string, unknown>>;
+  /** Ends its timers. */
+  close?(): void;
+}
+
+/** Where a policy may stand. */
+export interface Placement {
+  /** Names of layers that must stand further in, each with the reason that a misplaced stack is told. */
+  readonly outside?: Readonly<Record<string, string>>;
+}
+
+/** Lifts one function `(operation, next, inner) => Promise` to a policy. */
+export function policy(name: string, execute: Execute, placement: Placement = {}): Policy {
+  return statefulPolicy(
+    name,
+    (inner) => ({ execute: (operation, next) => execute(operation, next, inner) }),
+    placement,
+  );
+}
+
+/** Lifts a function that makes the state for one pool to a policy: each pool that the policy is put around has its own. */
+export function statefulPolicy(name: string, create: (inner: Pool) => PolicyPart, placement: Placement = {}): Policy {
+  return (inner) => {
+    checkPool(name, inner);
+    checkOrder(name, inner);
+    return new DecoratedPool({ name, outside: placement.outside ?? {} }, inner, create(inner));
+  };
+}
+
+/**
+ * Puts policies around a pool: `compose(a, b, c)(pool)`, and `a` sees the call first. The result is itself a policy.
+ * @throws StackOrderError when applied in an order in which a layer cannot do its work.
+ */
+export function compose(...policies: readonly Policy[]): Policy {
+  for (const [index, entry] of policies.entries()) {
+    if (typeof entry !== "function")
+      throw new TypeError(`compose: argument ${index + 1} must be a policy (a function)`);
+  }
+  return (pool) => policies.reduceRight((inner, outer) => outer(inner), pool);
+}
+
+/**
+ * Tells a wrong order by name.
+ * @throws StackOrderError when a layer of `inner` must stand outside the layer that is about to be put around it.
+ */
+export function checkOrder(name: string, inner: Pool): void {
+  for (const layer of inner.layers) {
+    const reason = layer.outside[name];
+    if (reason !== undefined) throw new StackOrderError(inner.name, layer.name, name, reason);
+  }
+}
+
+function checkPool(name: string, inner: Pool): void {
+  if (typeof inner?.execute !== "function") {
+    throw new TypeError(`policy "${name}" must be put around a pool, such as the result of fromPg()`);
+  }
+}
+
+class DecoratedPool implements Pool {
+  readonly name: string;
+  readonly dialect: Dialect;
+  readonly events: Events;
+  readonly layers: readonly Layer[];
+  readonly #policy: string;
+  readonly #inner: Pool;
+  readonly #part: PolicyPart;
+  readonly #next: Next;
+
+  constructor(layer: Layer, inner: Pool, part: PolicyPart) {
+    this.name = inner.name;
+    this.dialect = inner.dialect;
+    this.events = inner.events;
+    this.layers = [layer, ...inner.layers];
+    this.#policy = layer.name;
+    this.#inner = inner;
+    this.#part = part;
+    this.#next = (operation) => inner.execute(operation);
+  }
+
+  execute<T>(operation: Operation<T>): Promise<T> {
+    try {
+      return this.#part.execute(operation, this.#next);
+    } catch (error) {
+      // A policy written as a plain function may throw before it has a promise; callers only ever see a rejection.
+      return Promise.reject(error);
+    }
+  }
+
+  stats(): PoolStats {
+    const inner = this.#inner.stats();
+    const own: PolicyStats = { ...this.#part.stats?.(), policy: this.#policy };
+    return Object.freeze({ ...inner, policies: Object.freeze([Object.freeze(own), ...inner.policies]) });
+  }
+
+  interrupt(reason: Error): void {
+    this.#inner.interrupt(reason);
+  }
+
+  close(options?: CloseOptions): Promise<void> {
+    this.#part.close?.();
+    return this.#inner.close(options);
+  }
+}

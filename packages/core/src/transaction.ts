@@ -1,0 +1,165 @@
+/**
+ * The only place that says begin, commit and rollback.
+ */
+import type { CallHost } from "./call.ts";
+import { RolledBackError, UsageError } from "./errors.ts";
+import type { Failure } from "./failure.ts";
+import type { TransactionOperation } from "./operation.ts";
+import type { Connection, Pool, QueryResult, Statement } from "./pool.ts";
+
+/** What a transaction needs of the call that it runs in. */
+export interface TransactionLink extends Connection {
+  /** Sends the statement that ends the transaction: from then on a lost answer leaves the outcome unknown. */
+  commit(statement: Statement): Promise<QueryResult>;
+  /** Waits until no statement runs. */
+  settled(): Promise<void>;
+  readonly firstFailure: Failure | undefined;
+}
+
+const NEVER_RETRIED: Failure = {
+  phase: "committing",
+  effect: "none",
+  retry: "never",
+  blames: "statement",
+  connection: "keep",
+  reason: "rolled back at COMMIT",
+};
+
+/** Begin, the caller's function, commit; rollback when the function throws. */
+export async function runTransaction<T>(
+  link: TransactionLink,
+  operation: TransactionOperation<T>,
+  host: CallHost,
+): Promise<T> {
+  const { dialect, name } = host;
+  const texts = dialect.transaction;
+  await link.query({ text: texts.begin(operation.transaction) });
+  const connection = new OpenTransaction(link, name);
+  let value: T;
+  try {
+    value = await operation.run(connection, operation.attempt);
+  } catch (error) {
+    connection.end();
+    await link.settled();
+    // A rollback that fails leaves the connection in its transaction, and so it is destroyed when it is given back.
+    await link.query({ text: texts.rollback }).catch(() => undefined);
+    throw error;
+  }
+  connection.end();
+  await link.settled();
+  const answer = await link.commit({ text: texts.commit });
+  if (!dialect.committed(answer)) {
+    const first = link.firstFailure;
+    throw new RolledBackError(name, undefined, first === undefined ? NEVER_RETRIED : { ...first, phase: "committing" });
+  }
+  return value;
+}
+
+/** The connection as the caller's function has it: until the transaction ends, and not a statement longer. */
+class OpenTransaction implements Connection {
+  readonly #link: Connection;
+  readonly #pool: string;
+  #ended = false;
+
+  constructor(link: Connection, pool: string) {
+    this.#link = link;
+    this.#pool = pool;
+  }
+
+  get driver(): unknown {
+    return this.#link.driver;
+  }
+
+  query<Row>(statement: Statement): Promise<QueryResult<Row>> {
+    return this.#ended
+      ? Promise.reject(new UsageError(this.#pool, "the transaction has ended; its function used it afterwards"))
+      : this.#link.query<Row>(statement);
+  }
+
+  discard(): void {
+    this.#link.discard();
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+}
+
+/** What the function given to `db.transaction` works with. */
+export class Transaction {
+  /** Which go at the transaction this is, from 1. What the function does outside the database happens once per attempt. */
+  readonly attempt: number;
+  readonly #pool: Pool;
+  readonly #connection: Connection;
+  readonly #hooks: (() => unknown)[];
+  readonly #depth: number;
+
+  constructor(pool: Pool, connection: Connection, attempt: number, hooks: (() => unknown)[], depth = 0) {
+    this.#pool = pool;
+    this.#connection = connection;
+    this.attempt = attempt;
+    this.#hooks = hooks;
+    this.#depth = depth;
+  }
+
+  /** The driver's own connection. A transaction must not be ended through it. */
+  get driver(): unknown {
+    return this.#connection.driver;
+  }
+
+  /** Runs one statement of the transaction. */
+  query<Row = Record<string, unknown>>(
+    statement: string | Statement,
+    values?: readonly unknown[],
+  ): Promise<QueryResult<Row>> {
+    try {
+      return this.#connection.query<Row>(toStatement(this.#pool.name, statement, values));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Runs a part of the transaction that can fail on its own: a savepoint. When `run` throws, what it did is undone, and
+   * the rest of the transaction can go on.
+   */
+  async transaction<T>(run: (transaction: Transaction) => Promise<T>): Promise<T> {
+    const texts = this.#pool.dialect.transaction;
+    const name = `breakwater_${this.#depth + 1}`;
+    const hooks: (() => unknown)[] = [];
+    await this.query(texts.savepoint(name));
+    let value: T;
+    try {
+      value = await run(new Transaction(this.#pool, this.#connection, this.attempt, hooks, this.#depth + 1));
+    } catch (error) {
+      await this.query(texts.rollbackToSavepoint(name)).catch(() => undefined);
+      throw error;
+    }
+    await this.query(texts.releaseSavepoint(name));
+    this.#hooks.push(...hooks);
+    return value;
+  }
+
+  /** Calls `run` once the transaction is known to be committed; never when it is rolled back or its outcome is unknown. */
+  afterCommit(run: () => unknown): void {
+    if (typeof run !== "function") throw new UsageError(this.#pool.name, "afterCommit() was not given a function");
+    this.#hooks.push(run);
+  }
+}
+
+/** Makes a statement of what people pass. @throws UsageError when it is none. */
+export function toStatement(pool: string, statement: unknown, values?: readonly unknown[]): Statement {
+  if (typeof statement === "string") {
+    if (values === undefined) return { text: statement };
+    if (Array.isArray(values)) return { text: statement, values };
+    throw new UsageError(pool, "the values of a statement must be an array");
+  }
+  const given = statement as Partial<Statement> | null | undefined;
+  if (typeof given !== "object" || given === null || typeof given.text !== "string") {
+    throw new UsageError(pool, "a statement must be a text, or an object with a text");
+  }
+  if (given.values !== undefined && !Array.isArray(given.values)) {
+    throw new UsageError(pool, "the values of a statement must be an array");
+  }
+  return values === undefined ? (given as Statement) : { ...(given as Statement), values };
+}

@@ -1,0 +1,46 @@
+/**
+ * Asks a server to stop what a connection is running, over a second connection as the protocol wants it.
+ */
+import pg from "pg";
+import type { PgClient } from "./types.ts";
+
+/** Longest wait for the request to get through, in milliseconds. */
+const CANCEL_MS = 1_000;
+
+interface CancelLink {
+  connect(port: number | undefined, host: string | undefined): void;
+  cancel(processId: number, secretKey: unknown): void;
+  requestSsl(): void;
+  on(event: string, listener: () => void): void;
+  readonly stream: { destroy(): void; unref?(): void };
+}
+
+/**
+ * Sends a CancelRequest and waits until the server has taken it (it closes the connection then). Never rejects: a server
+ * that cannot be asked will notice the closed connection in its own time.
+ *
+ * Only for a connection that will be destroyed: the request may arrive after the statement has ended, and would then hit
+ * whatever runs next.
+ */
+export function cancelRunning(client: PgClient): Promise<void> {
+  const { processID, secretKey, host, port, ssl } = client;
+  const Connection = (pg as unknown as { Connection?: new (config: object) => CancelLink }).Connection;
+  if (Connection === undefined || processID === undefined || processID === null) return Promise.resolve();
+  return new Promise((resolve) => {
+    const link = new Connection({ ssl: ssl ?? false });
+    const end = (): void => {
+      clearTimeout(timer);
+      link.stream.destroy();
+      resolve();
+    };
+    const timer = setTimeout(end, CANCEL_MS);
+    const send = (): void => link.cancel(processID, secretKey);
+    link.on("connect", () => (ssl ? link.requestSsl() : send()));
+    link.on("sslconnect", send);
+    link.on("error", end);
+    link.on("end", end);
+    if (host?.startsWith("/") === true)
+      (link as unknown as { connect(path: string): void }).connect(`${host}/.s.PGSQL.${port}`);
+    else link.connect(port, host);
+  });
+}

@@ -1,0 +1,75 @@
+/**
+ * Turns what people have (a connection string, a configuration, a pool) into a `pg.Pool`, and says what is wrong with it.
+ */
+import { OptionError, positiveInteger } from "@breakwater/core";
+import pg from "pg";
+import type { PgConfig, PgPool } from "./types.ts";
+
+/** A connection string, a configuration of `pg`, or a `pg.Pool` that exists. */
+export type PgSource = string | PgConfig | PgPool;
+
+/** Whether a value is a `pg.Pool` of any version. */
+export function isPgPool(source: unknown): source is PgPool {
+  const pool = source as Partial<PgPool> | null | undefined;
+  return (
+    typeof pool === "object" && pool !== null && typeof pool.connect === "function" && typeof pool.end === "function"
+  );
+}
+
+/** Makes the pool. @throws OptionError naming the option when the source cannot be one. */
+export function pgPool(option: string, source: PgSource, connectTimeoutMs: number): PgPool {
+  if (isPgPool(source)) {
+    if (source.ended === true || source.ending === true) throw new OptionError(option, source, "a pool that is open");
+    // A wait without an end is never wanted; what the owner chose stays.
+    source.options.connectionTimeoutMillis ||= connectTimeoutMs;
+    return source;
+  }
+  const config = typeof source === "string" ? { connectionString: source } : source;
+  checkConfig(option, config);
+  return new pg.Pool({ connectionTimeoutMillis: connectTimeoutMs, ...(config as object) }) as unknown as PgPool;
+}
+
+/** Where a source leads, for names in messages: host, port and database, never a password. */
+export function describe(source: PgSource): string {
+  if (isPgPool(source)) return describe(source.options as PgConfig);
+  const config = typeof source === "string" ? { connectionString: source } : source;
+  try {
+    const client = new pg.Client(config as object);
+    return `${client.host}:${client.port}/${client.database ?? ""}`;
+  } catch {
+    return "postgresql";
+  }
+}
+
+function checkConfig(option: string, config: PgConfig): void {
+  if (typeof config !== "object" || config === null || Array.isArray(config)) {
+    throw new OptionError(option, config, "a connection string, a pg configuration or a pg.Pool");
+  }
+  const { connectionString, port, max } = config;
+  if (connectionString !== undefined) checkConnectionString(option, connectionString);
+  if (max !== undefined) positiveInteger(`${option}.max`, max);
+  if (port !== undefined && !(Number.isInteger(Number(port)) && Number(port) >= 1 && Number(port) <= 65_535)) {
+    throw new OptionError(`${option}.port`, port, "a whole number from 1 to 65535");
+  }
+}
+
+function checkConnectionString(option: string, given: unknown): void {
+  const expected = 'a connection string such as "postgres://user@host:5432/database"';
+  if (typeof given !== "string" || given === "") throw new OptionError(option, given, expected);
+  // A path to a socket is also one, in the way of pg.
+  const known = /^(?:postgres|postgresql):\/\/|^socket:|^\//.test(given);
+  try {
+    if (!known) throw new Error("no scheme");
+    void new pg.Client({ connectionString: given });
+  } catch {
+    throw new OptionError(option, withoutPassword(given), expected);
+  }
+}
+
+/** A connection string as it may be shown: everything between the scheme and the last `@` is hidden. */
+function withoutPassword(given: string): string {
+  const at = given.lastIndexOf("@");
+  if (at === -1) return given;
+  const scheme = given.indexOf("://");
+  return `${scheme === -1 || scheme > at ? "" : given.slice(0, scheme + 3)}…${given.slice(at)}`;
+}

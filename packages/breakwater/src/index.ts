@@ -1,1 +1,6 @@
-export {};
+/** The resilience layer for SQL connection pools: the recommended stack, and every part of it. */
+export * from "@breakwater/core";
+export * from "@breakwater/policies";
+export { classify, postgres } from "@breakwater/postgres";
+export { fromPg, type FromPgOptions, type PgConfig, type PgPool, type PgSource } from "@breakwater/pg";
+export { breakwater, type BreakwaterOptions } from "./breakwater.ts";

@@ -59,7 +59,8 @@ export class Call<T> implements Connection, TransactionLink {
     this.#connection = connection;
     this.#operation = operation;
     // A session may last for ever: its deadline bounded only the wait for the connection.
-    this.#limited = operation.kind !== "session" && operation.deadline !== Number.POSITIVE_INFINITY;
+    const bounded = operation.kind !== "session" || operation.purpose === "probe";
+    this.#limited = bounded && operation.deadline !== Number.POSITIVE_INFINITY;
   }
 
   get driver(): unknown {

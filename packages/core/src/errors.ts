@@ -167,8 +167,9 @@ export class OptionError extends RangeError {
   readonly option: string;
   readonly value: unknown;
 
-  constructor(option: string, value: unknown, expected: string) {
-    super(`option ${option} must be ${expected}, got ${show(value)}`);
+  /** `expected` completes "must be …"; a `complaint` stands in its place where that sentence does not fit. */
+  constructor(option: string, value: unknown, expected: string, complaint: string = `must be ${expected}`) {
+    super(`option ${option} ${complaint}, got ${show(value)}`);
     this.option = option;
     this.value = value;
   }

@@ -72,11 +72,9 @@ export function knownOptions<Options extends object>(
   }
   for (const key of Object.keys(options)) {
     if (!(known as readonly string[]).includes(key)) {
-      throw new OptionError(
-        `${owner}.${key}`,
-        (options as Record<string, unknown>)[key],
-        `one of ${known.join(", ")}: there is no such option, so it must be left out; the name`,
-      );
+      const value = (options as Record<string, unknown>)[key];
+      const names = known.join(", ");
+      throw new OptionError(`${owner}.${key}`, value, `one of ${names}`, `is unknown (there are ${names})`);
     }
   }
   return options;

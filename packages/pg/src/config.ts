@@ -16,16 +16,21 @@ export function isPgPool(source: unknown): source is PgPool {
   );
 }
 
-/** Makes the pool. @throws OptionError naming the option when the source cannot be one. */
-export function pgPool(option: string, source: PgSource, connectTimeoutMs: number): PgPool {
+/** @throws OptionError naming `option` when a source cannot lead to a server. */
+export function checkPgSource(option: string, source: PgSource): void {
+  if (!isPgPool(source)) checkConfig(option, typeof source === "string" ? { connectionString: source } : source);
+  else if (source.ended === true || source.ending === true)
+    throw new OptionError(option, source, "a pool that is open");
+}
+
+/** Makes the pool of a source that has been checked. */
+export function pgPool(source: PgSource, connectTimeoutMs: number): PgPool {
   if (isPgPool(source)) {
-    if (source.ended === true || source.ending === true) throw new OptionError(option, source, "a pool that is open");
     // A wait without an end is never wanted; what the owner chose stays.
     source.options.connectionTimeoutMillis ||= connectTimeoutMs;
     return source;
   }
   const config = typeof source === "string" ? { connectionString: source } : source;
-  checkConfig(option, config);
   return new pg.Pool({ connectionTimeoutMillis: connectTimeoutMs, ...(config as object) }) as unknown as PgPool;
 }
 

@@ -7,16 +7,21 @@ import type { PgClient } from "./types.ts";
 
 const STATUS: Readonly<Record<string, TransactionStatus>> = { I: "idle", T: "open", E: "failed" };
 
+/** How long a polite goodbye may take before the link is cut, in milliseconds. */
+const GOODBYE_MS = 1_000;
+
 export class PgConnection implements DriverConnection {
   readonly driver: PgClient;
   /** Set when the connection must not be handed out again, whatever state it is in. */
   retired = false;
   /** Whether somebody holds it now. */
   held = true;
-  readonly #giveBack: (destroy: boolean) => void;
+  readonly #giveBack: ((destroy: boolean) => void) | undefined;
   #lost = false;
+  #ended = false;
 
-  constructor(client: PgClient, giveBack: (destroy: boolean) => void) {
+  /** Without `giveBack` the client belongs to no pool, and whoever opened it keeps it. */
+  constructor(client: PgClient, giveBack?: (destroy: boolean) => void) {
     this.driver = client;
     this.#giveBack = giveBack;
     // Without a listener an error of a connection in use would end the process. Its statement hears of it as well.
@@ -25,6 +30,7 @@ export class PgConnection implements DriverConnection {
     });
     client.on("end", () => {
       this.#lost = true;
+      this.#ended = true;
     });
   }
 
@@ -55,6 +61,7 @@ export class PgConnection implements DriverConnection {
   }
 
   release(): void {
+    if (this.#giveBack === undefined) return;
     this.held = false;
     if (this.retired) void this.#end(true);
     else this.#giveBack(false);
@@ -74,11 +81,26 @@ export class PgConnection implements DriverConnection {
     this.driver.connection?.stream?.destroy();
   }
 
-  // eslint-disable-next-line typescript/require-await
   async #end(atOnce: boolean): Promise<void> {
-    this.#giveBack(true);
+    const { connection } = this.driver;
+    if (this.#giveBack === undefined) this.driver.end().catch(() => undefined);
+    else this.#giveBack(true);
     // A polite goodbye waits for the server; one that is gone, or busy with our statement, would keep us waiting.
-    if (atOnce) this.driver.connection?.stream?.destroy();
+    if (atOnce) connection?.stream?.destroy();
+    await this.gone();
+  }
+
+  /** Resolves when the link has ended: by the server's own goodbye, or cut after a limit. */
+  gone(): Promise<void> {
+    const stream = this.driver.connection?.stream;
+    if (this.#ended || stream === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => stream.destroy(), GOODBYE_MS);
+      this.driver.on("end", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
   }
 
   /**

@@ -6,9 +6,6 @@ import pg from "pg";
 import { PgConnection } from "./connection.ts";
 import type { PgClient, PgPool } from "./types.ts";
 
-/** How long a polite goodbye to all connections may take before the rest is cut, in milliseconds. */
-const GOODBYE_MS = 1_000;
-
 export class PgDriver implements Driver {
   readonly max: number;
   readonly #pool: PgPool;
@@ -45,9 +42,7 @@ export class PgDriver implements Driver {
   async open(): Promise<DriverConnection> {
     const Client = (this.#pool.Client ?? pg.Client) as new (config: object) => PgClient;
     const client = new Client({ ...this.#pool.options, connectionTimeoutMillis: this.#connectTimeoutMs });
-    const connection = new PgConnection(client, (destroy) => {
-      if (destroy) client.end().catch(() => undefined);
-    });
+    const connection = new PgConnection(client);
     await client.connect();
     // A probe must not keep a finished program alive.
     client.unref?.();
@@ -67,13 +62,9 @@ export class PgDriver implements Driver {
 
   async close(): Promise<void> {
     if (!this.#closePool || this.#pool.ended === true || this.#pool.ending === true) return;
-    const timer = setTimeout(() => {
-      for (const connection of this.#connections.values()) connection.cut();
-    }, GOODBYE_MS);
-    const links = [...this.#connections.keys()].map(gone);
+    const links = [...this.#connections.values()].map((connection) => connection.gone());
     await this.#pool.end();
     await Promise.all(links);
-    clearTimeout(timer);
   }
 
   #adopt(client: PgClient): PgConnection {
@@ -90,12 +81,4 @@ export class PgDriver implements Driver {
   readonly #onRemove = (client: PgClient): void => {
     this.#connections.delete(client);
   };
-}
-
-/** Resolves when the link of a client has ended. */
-function gone(client: PgClient): Promise<void> {
-  return new Promise((resolve) => {
-    if (client.connection === undefined || client.connection.stream?.destroyed === true) resolve();
-    else client.on("end", () => resolve());
-  });
 }

@@ -11,7 +11,7 @@ import {
   positiveMs,
 } from "@breakwater/core";
 import { postgres } from "@breakwater/postgres";
-import { describe, pgPool, type PgSource } from "./config.ts";
+import { checkPgSource, describe, pgPool, type PgSource } from "./config.ts";
 import { PgDriver } from "./driver.ts";
 
 export interface FromPgOptions extends AdapterOptions {
@@ -30,6 +30,7 @@ export function fromPg(source: PgSource, options: FromPgOptions = {}): Pool {
   const { connectTimeoutMs, closePool, ...adapterOptions } = options;
   const connectMs = positiveMs("connectTimeoutMs", connectTimeoutMs ?? 5_000);
   const closes = flag("closePool", closePool ?? true);
-  const pool = pgPool("source", source, connectMs);
+  checkPgSource("source", source);
+  const pool = pgPool(source, connectMs);
   return driverPool(new PgDriver(pool, closes, connectMs), postgres, { name: describe(source), ...adapterOptions });
 }

@@ -1,0 +1,22 @@
+/** What a router tells. */
+declare module "@breakwater/core" {
+  interface EventMap {
+    /** A node does not answer, or refuses connections; no call is sent there until it answers a probe. */
+    "router:node-down": { readonly pool: string; readonly node: string; readonly error: unknown };
+    /** A node that was down answers again. */
+    "router:node-up": { readonly pool: string; readonly node: string };
+    /** A node's role is another than was thought: a failover, or a wrong configuration. */
+    "router:role-changed": { readonly pool: string; readonly node: string; readonly role: "primary" | "replica" };
+    /** A node says that it is the primary, but of an older history than another node's. It gets no calls. */
+    "router:node-fenced": { readonly pool: string; readonly node: string };
+    /** A call went on at another node after one had failed it or refused it. */
+    "router:rerouted": {
+      readonly pool: string;
+      readonly label: string | undefined;
+      readonly node: string;
+      readonly reason: string;
+    };
+  }
+}
+
+export {};

@@ -1,8 +1,8 @@
 /**
  * The recommended stack, in the recommended order, with sound defaults; every part can be changed or left out.
  *
- *     Database ─ timeout ─ retry ─ router ─┬─ circuit breaker ─ pg pool ─ primary
- *                                          └─ circuit breaker ─ pg pool ─ replica …
+ *     Database ─ timeout ─ retry ─ commit resolution ─ router ─┬─ circuit breaker ─ pg pool ─ primary
+ *                                                              └─ circuit breaker ─ pg pool ─ replica …
  */
 import {
   type Clock,
@@ -20,6 +20,8 @@ import { checkPgSource, fromPg, type FromPgOptions, type PgSource } from "@break
 import {
   circuitBreaker,
   type CircuitBreakerOptions,
+  commitResolution,
+  type CommitResolutionOptions,
   retry,
   type RetryOptions,
   router,
@@ -42,6 +44,8 @@ export interface BreakwaterOptions {
   readonly timeoutMs?: number | false;
   /** Options of `retry`, or false to leave it out. */
   readonly retry?: RetryOptions | false;
+  /** Options of `commitResolution`, or false to leave it out: an interrupted COMMIT then ends in `OutcomeUnknownError`. */
+  readonly commitResolution?: CommitResolutionOptions | false;
   /** Options of each node's `circuitBreaker`, or false to leave it out. */
   readonly circuitBreaker?: CircuitBreakerOptions | false;
   /** Options of the `router`. */
@@ -64,6 +68,7 @@ const OPTIONS = [
   "name",
   "timeoutMs",
   "retry",
+  "commitResolution",
   "circuitBreaker",
   "router",
   "pool",
@@ -99,6 +104,9 @@ export function breakwater(options: BreakwaterOptions = {}): Database {
     outer.push(timeout({ limitMs: options.timeoutMs ?? 30_000, ...(clock === undefined ? {} : { clock }) }));
   }
   if (options.retry !== false) outer.push(retry({ ...shared, ...options.retry }));
+  if (options.commitResolution !== false) {
+    outer.push(commitResolution({ ...(clock === undefined ? {} : { clock }), ...options.commitResolution }));
+  }
   return database(compose(...outer)(nodes), clock === undefined ? {} : { clock });
 }
 

@@ -5,7 +5,7 @@ import { abortReason } from "./bounded.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Dialect } from "./dialect.ts";
 import type { DriverConnection } from "./driver.ts";
-import { OutcomeUnknownError, TimeoutError, UsageError } from "./errors.ts";
+import { OutcomeUnknownError, TimeoutError, type Unanswered, UsageError } from "./errors.ts";
 import type { Events } from "./events.ts";
 import { type Blame, type Failure, noteFailure, recordedFailure, type RetryAdvice, type Situation } from "./failure.ts";
 import type { Operation } from "./operation.ts";
@@ -53,6 +53,7 @@ export class Call<T> implements Connection, TransactionLink {
   #discarded = false;
   #firstFailure: Failure | undefined;
   #returned: Promise<void> | undefined;
+  unanswered: Unanswered | undefined;
 
   constructor(host: CallHost, connection: DriverConnection, operation: Operation<T>) {
     this.#host = host;
@@ -233,7 +234,7 @@ export class Call<T> implements Connection, TransactionLink {
   }
 
   #unknown(cause: unknown, failure: Failure): OutcomeUnknownError {
-    const error = new OutcomeUnknownError(this.#host.name, cause, failure);
+    const error = new OutcomeUnknownError(this.#host.name, cause, failure, this.unanswered);
     const { label } = this.#operation;
     this.#host.events.emit("call:outcome-unknown", { pool: this.#host.name, label, error });
     return error;

@@ -23,6 +23,16 @@ export interface CallOptions {
   readonly access?: Access;
   /** Running the call twice does no more than running it once: it may be repeated when its outcome is unknown. @default false */
   readonly idempotent?: boolean;
+  /**
+   * Sends an autocommit write as a transaction that can be resolved when its answer is lost. Needs `commitResolution` in
+   * the stack, as the preset has it. @default what the stack says
+   */
+  readonly exactlyOnce?: boolean;
+  /**
+   * The caller's own name for this piece of work, for the ledger of `commitResolution`: a call under a name that has been
+   * committed before returns the first outcome and does nothing.
+   */
+  readonly idempotencyKey?: string;
   /** Longest that the call may take, all attempts together, in milliseconds. @default what the stack says */
   readonly timeoutMs?: number;
   /** Ends the call. Its rejection is the signal's reason; a write that had been sent ends in `OutcomeUnknownError`. */
@@ -52,7 +62,17 @@ export interface DatabaseOptions {
   readonly clock?: Clock;
 }
 
-const CALL_OPTIONS = ["access", "idempotent", "timeoutMs", "signal", "priority", "consistency", "label"] as const;
+const CALL_OPTIONS = [
+  "access",
+  "idempotent",
+  "exactlyOnce",
+  "idempotencyKey",
+  "timeoutMs",
+  "signal",
+  "priority",
+  "consistency",
+  "label",
+] as const;
 const TRANSACTION_OPTIONS = [...CALL_OPTIONS, "isolation", "readOnly", "deferrable"] as const;
 const ISOLATIONS = ["read uncommitted", "read committed", "repeatable read", "serializable"] as const;
 
@@ -66,11 +86,13 @@ export class Database {
   /** The stack behind it, for what works on pools. */
   readonly pool: Pool;
   readonly #clock: Clock;
+  readonly #resolves: boolean;
 
   constructor(pool: Pool, options: DatabaseOptions = {}) {
     if (typeof pool?.execute !== "function")
       throw new TypeError("database() must be given a pool, such as the result of fromPg()");
     this.pool = pool;
+    this.#resolves = pool.layers.some((layer) => layer.name === "commit-resolution");
     this.#clock = knownOptions("database", options, ["clock"]).clock ?? systemClock;
   }
 
@@ -187,11 +209,16 @@ export class Database {
   #context(options: CallOptions | undefined, access: () => Access): OperationContext {
     if (options === undefined) return operationContext(access());
     const given = checkCall(options);
+    if ((given.exactlyOnce === true || given.idempotencyKey !== undefined) && !this.#resolves) {
+      throw new UsageError(this.pool.name, "exactlyOnce and idempotencyKey need commitResolution in the stack");
+    }
     const { timeoutMs } = given;
     const base = operationContext(given.access ?? access());
     return {
       ...base,
       idempotent: given.idempotent ?? false,
+      exactlyOnce: given.exactlyOnce,
+      idempotencyKey: given.idempotencyKey,
       deadline: timeoutMs === undefined ? base.deadline : this.#clock.now() + timeoutMs,
       signal: given.signal,
       priority: given.priority ?? base.priority,
@@ -205,6 +232,8 @@ function checkCall(options: CallOptions): CallOptions {
   const given = knownOptions("call", options, CALL_OPTIONS);
   if (given.access !== undefined) oneOf("call.access", given.access, ["read", "write"]);
   if (given.idempotent !== undefined) flag("call.idempotent", given.idempotent);
+  if (given.exactlyOnce !== undefined) flag("call.exactlyOnce", given.exactlyOnce);
+  if (given.idempotencyKey !== undefined) text("call.idempotencyKey", given.idempotencyKey);
   if (given.timeoutMs !== undefined) positiveMs("call.timeoutMs", given.timeoutMs);
   if (given.priority !== undefined) oneOf("call.priority", given.priority, ["critical", "normal", "sheddable"]);
   if (given.consistency !== undefined) oneOf("call.consistency", given.consistency, ["eventual", "session", "strong"]);

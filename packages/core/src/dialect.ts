@@ -1,6 +1,7 @@
 /**
  * What a database must tell the layer. Adapters of the same database share one dialect.
  */
+import type { TransactionIdentity } from "./errors.ts";
 import type { Failure, Situation } from "./failure.ts";
 import type { TransactionOptions } from "./operation.ts";
 import type { Connection, QueryResult } from "./pool.ts";
@@ -29,10 +30,37 @@ export interface TransactionTexts {
   rollbackToSavepoint(name: string): string;
 }
 
+/** What became of a transaction. */
+export type Outcome =
+  | "committed"
+  | "rolled-back"
+  /** It still runs: its commit may yet come. */
+  | "in-progress"
+  /** The server cannot prove either. */
+  | "unprovable";
+
+/** How the outcome of a transaction can be found out. */
+export interface TransactionResolution {
+  /** Sent in one text after BEGIN: makes the transaction's number known without a round trip of its own. */
+  readonly identityText: string;
+  /**
+   * Who the transaction is, from the answer to that text. Asks the connection for its server's incarnation if it has
+   * not been asked before.
+   */
+  incarnation(connection: Connection): Promise<string>;
+  identity(begun: QueryResult, incarnation: string): Omit<TransactionIdentity, "node"> | undefined;
+  /** Asks the primary what became of a transaction. */
+  outcome(primary: Connection, transaction: TransactionIdentity): Promise<Outcome>;
+  /** Ends the server process that still runs the transaction, and only if it still runs it. */
+  end(primary: Connection, transaction: TransactionIdentity): Promise<void>;
+}
+
 /** Everything that is particular to one kind of database. */
 export interface Dialect {
   readonly name: string;
   readonly transaction: TransactionTexts;
+  /** Undefined for a database that cannot tell a transaction's outcome. */
+  readonly resolution?: TransactionResolution;
   /** What a statement needs, from its text alone. In doubt it is a write. */
   classify(text: string): StatementClass;
   /** Whether a statement asks to commit the transaction that is open. */

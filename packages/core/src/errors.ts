@@ -111,18 +111,26 @@ export class NodeLostError extends BreakwaterError {
   }
 }
 
-/** What is known of a transaction whose end is not. */
+/** Who a transaction is at its database: enough to ask for its outcome later. */
 export interface TransactionIdentity {
   /** The node that ran it. */
   readonly node: string;
-  /** The transaction's number at the database, as text; undefined where the database has none. */
-  readonly id?: string;
+  /** The transaction's number at the database. */
+  readonly id: string;
   /** The server process that ran it. */
-  readonly processId?: number;
-  /** Which cluster, by the identifier that it was made with. */
-  readonly systemId?: string;
-  /** Which history of that cluster: it grows with each promotion. */
-  readonly timeline?: number;
+  readonly processId: number;
+  /**
+   * One uninterrupted life of one server: differs after a restart, a crash or a promotion, each of which may give the
+   * same number to another transaction.
+   */
+  readonly incarnation: string;
+}
+
+/** What a transaction had come to when the answer to its COMMIT was lost. */
+export interface Unanswered {
+  readonly transaction: TransactionIdentity;
+  /** What the caller's function had returned. */
+  readonly value: unknown;
 }
 
 /**
@@ -132,31 +140,33 @@ export interface TransactionIdentity {
 export class OutcomeUnknownError extends BreakwaterError {
   readonly code = "ERR_BREAKWATER_OUTCOME_UNKNOWN";
   readonly effect: Effect = "unknown";
-  /** What is known of the transaction; undefined for a statement on its own. */
+  /** Who the transaction is at the database; undefined for one that never learned it, and for a statement on its own. */
   readonly transaction: TransactionIdentity | undefined;
+  readonly #unanswered: Unanswered | undefined;
 
-  constructor(pool: string, cause: unknown, failure: Failure, transaction?: TransactionIdentity) {
+  constructor(pool: string, cause: unknown, failure: Failure, unanswered?: Unanswered) {
     super(
       `pool "${pool}": sent, but not answered (${failure.reason}); it may have been carried out or not`,
       pool,
       failure,
       cause,
     );
-    this.transaction = transaction;
+    this.transaction = unanswered?.transaction;
+    this.#unanswered = unanswered;
+  }
+
+  /** What may yet be resolved: for policies, which must not show the value before the commit is proved. */
+  static unanswered(error: OutcomeUnknownError): Unanswered | undefined {
+    return error.#unanswered;
   }
 }
 
-/** COMMIT was answered with ROLLBACK: a statement had failed and the caller's function went on. Nothing was kept. */
+/** The transaction was not committed, as the database has said. Nothing was kept. */
 export class RolledBackError extends BreakwaterError {
   readonly code = "ERR_BREAKWATER_ROLLED_BACK";
 
-  constructor(pool: string, cause: unknown, failure: Failure) {
-    super(
-      `pool "${pool}": the transaction was rolled back at COMMIT, since one of its statements had failed`,
-      pool,
-      failure,
-      cause,
-    );
+  constructor(pool: string, why: string, cause: unknown, failure: Failure) {
+    super(`pool "${pool}": the transaction was rolled back: ${why}`, pool, failure, cause);
   }
 }
 

@@ -36,6 +36,15 @@ export interface OperationContext {
   readonly consistency: Consistency;
   /** Names the kind of call in events and metrics; never shown to the server. */
   readonly label: string | undefined;
+  /**
+   * A transaction learns at its beginning who it is at the database, so that its outcome can be asked for when the
+   * answer to COMMIT is lost. Set by `commitResolution`.
+   */
+  readonly resolvable: boolean;
+  /** An autocommit write is sent as a transaction that can be resolved; needs `commitResolution` in the stack. */
+  readonly exactlyOnce: boolean | undefined;
+  /** The caller's own name for this piece of work: what the ledger has under it is not done again. */
+  readonly idempotencyKey: string | undefined;
   /** Which go at the call this is, from 1; set by `retry`. */
   readonly attempt: number;
   /** A probe asks how a node is; it passes what would refuse a call and has a connection of its own. */
@@ -78,6 +87,9 @@ export function operationContext(access: Access): OperationContext {
     priority: "normal",
     consistency: "session",
     label: undefined,
+    resolvable: false,
+    exactlyOnce: undefined,
+    idempotencyKey: undefined,
     attempt: 1,
     purpose: "call",
   };

@@ -2,7 +2,7 @@
  * The only place that says begin, commit and rollback.
  */
 import type { CallHost } from "./call.ts";
-import { RolledBackError, UsageError } from "./errors.ts";
+import { RolledBackError, type TransactionIdentity, type Unanswered, UsageError } from "./errors.ts";
 import type { Failure } from "./failure.ts";
 import type { TransactionOperation } from "./operation.ts";
 import type { Connection, Pool, QueryResult, Statement } from "./pool.ts";
@@ -14,6 +14,8 @@ export interface TransactionLink extends Connection {
   /** Waits until no statement runs. */
   settled(): Promise<void>;
   readonly firstFailure: Failure | undefined;
+  /** Whatever ends the call from here on, the transaction can be asked after. */
+  unanswered: Unanswered | undefined;
 }
 
 const NEVER_RETRIED: Failure = {
@@ -33,7 +35,7 @@ export async function runTransaction<T>(
 ): Promise<T> {
   const { dialect, name } = host;
   const texts = dialect.transaction;
-  await link.query({ text: texts.begin(operation.transaction) });
+  const identity = await begin(link, operation, host);
   const connection = new OpenTransaction(link, name);
   let value: T;
   try {
@@ -47,12 +49,36 @@ export async function runTransaction<T>(
   }
   connection.end();
   await link.settled();
+  if (identity !== undefined) link.unanswered = { transaction: identity, value };
   const answer = await link.commit({ text: texts.commit });
   if (!dialect.committed(answer)) {
     const first = link.firstFailure;
-    throw new RolledBackError(name, undefined, first === undefined ? NEVER_RETRIED : { ...first, phase: "committing" });
+    throw new RolledBackError(
+      name,
+      "one of its statements had failed",
+      undefined,
+      first === undefined ? NEVER_RETRIED : { ...first, phase: "committing" },
+    );
   }
   return value;
+}
+
+/** Begins, and learns who the transaction is where that is wanted and can be known. */
+async function begin<T>(
+  link: Connection,
+  operation: TransactionOperation<T>,
+  { dialect, name }: CallHost,
+): Promise<TransactionIdentity | undefined> {
+  const text = dialect.transaction.begin(operation.transaction);
+  const { resolution } = dialect;
+  if (!operation.resolvable || resolution === undefined) {
+    await link.query({ text });
+    return undefined;
+  }
+  const incarnation = await resolution.incarnation(link);
+  const begun = await link.query({ text: `${text}; ${resolution.identityText}` });
+  const identity = resolution.identity(begun, incarnation);
+  return identity === undefined ? undefined : { ...identity, node: name };
 }
 
 /** The connection as the caller's function has it: until the transaction ends, and not a statement longer. */

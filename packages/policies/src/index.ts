@@ -1,1 +1,7 @@
-export {};
+/** Policies for any Breakwater pool. */
+export * from "./budget/index.ts";
+export * from "./circuit-breaker/index.ts";
+export * from "./commit-resolution/index.ts";
+export * from "./retry/index.ts";
+export * from "./router/index.ts";
+export * from "./timeout/index.ts";

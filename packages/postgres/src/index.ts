@@ -1,1 +1,5 @@
-export {};
+/** What PostgreSQL's statements, errors and transactions mean. */
+export * from "./dialect.ts";
+export * from "./failure/index.ts";
+export * from "./position.ts";
+export * from "./classify/index.ts";

@@ -1,1 +1,2 @@
-export {};
+/** Limits how long one call may take. */
+export * from "./timeout.ts";

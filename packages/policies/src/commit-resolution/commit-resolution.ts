@@ -1,0 +1,258 @@
+/**
+ * Finds out what became of a write whose answer was lost: committed, and the caller gets its result; rolled back, and
+ * `retry` runs it again; not provable, and the caller is told so.
+ *
+ * Stands inside `retry` and outside `router`: it asks whoever is the primary now. Transactions learn their number at the
+ * database together with BEGIN, without a round trip of their own.
+ */
+import {
+  type Clock,
+  type Connection,
+  failureOf,
+  flag,
+  knownOptions,
+  nonNegativeMs,
+  type Next,
+  type Operation,
+  operationContext,
+  type Outcome,
+  OutcomeUnknownError,
+  type Policy,
+  type PolicyPart,
+  type Pool,
+  positiveMs,
+  type QueryOperation,
+  RolledBackError,
+  sleep,
+  statefulPolicy,
+  systemClock,
+  text,
+  type TransactionIdentity,
+  type TransactionOperation,
+  type Unanswered,
+  UsageError,
+} from "@breakwater/core";
+import { randomUUID } from "node:crypto";
+import "./events.ts";
+import { Ledger, LEDGER_TABLE } from "./ledger.ts";
+
+export interface CommitResolutionOptions {
+  /** Sends every autocommit write as a transaction that can be resolved, unless a call says otherwise. @default false */
+  readonly exactlyOnce?: boolean;
+  /**
+   * Keeps a row per transaction in this table, which also proves what a failover or a crash has made ambiguous; true for
+   * `breakwater_ledger`. The table is made by `ledgerTableSql()`. @default false
+   */
+  readonly ledger?: boolean | string;
+  /** Longest that resolving may take, in milliseconds, if the call's deadline is not sooner. @default 10000 */
+  readonly limitMs?: number;
+  /** How long a transaction that still runs is left to end by itself before its server process is ended, in milliseconds. @default 1000 */
+  readonly graceMs?: number;
+  /** Source of the time. @default systemClock */
+  readonly clock?: Clock;
+}
+
+/** Pause between two questions, in milliseconds. */
+const PAUSE_MS = 25;
+
+/** @throws OptionError when an option is unknown or out of range. */
+export function commitResolution(options: CommitResolutionOptions = {}): Policy {
+  knownOptions("commitResolution", options, ["exactlyOnce", "ledger", "limitMs", "graceMs", "clock"]);
+  const settings = {
+    clock: options.clock ?? systemClock,
+    limitMs: positiveMs("commitResolution.limitMs", options.limitMs ?? 10_000),
+    graceMs: nonNegativeMs("commitResolution.graceMs", options.graceMs ?? 1_000),
+    exactlyOnce: flag("commitResolution.exactlyOnce", options.exactlyOnce ?? false),
+    ledger: ledgerOf(options.ledger ?? false),
+  };
+  return statefulPolicy("commit-resolution", (inner) => new Resolver(inner, settings), {
+    outside: {
+      router: "it asks whichever node is the primary by then, so it stands around all of them",
+      "circuit-breaker": "it asks whichever node is the primary by then, so it stands around all of them",
+    },
+  });
+}
+
+interface Settings {
+  readonly clock: Clock;
+  readonly limitMs: number;
+  readonly graceMs: number;
+  readonly exactlyOnce: boolean;
+  readonly ledger: Ledger | undefined;
+}
+
+class Resolver implements PolicyPart {
+  readonly #inner: Pool;
+  readonly #settings: Settings;
+  readonly #outcomes: Record<Outcome, number> = {
+    committed: 0,
+    "rolled-back": 0,
+    "in-progress": 0,
+    unprovable: 0,
+  };
+
+  constructor(inner: Pool, settings: Settings) {
+    this.#inner = inner;
+    this.#settings = settings;
+  }
+
+  execute<T>(operation: Operation<T>, next: Next): Promise<T> {
+    if (operation.access === "read" || operation.kind === "session") return next(operation);
+    if (operation.kind === "transaction") return this.#resolvable(operation, next);
+    const { exactlyOnce = this.#settings.exactlyOnce, idempotencyKey, idempotent } = operation;
+    if (idempotencyKey === undefined && (!exactlyOnce || idempotent)) return next(operation);
+    return this.#resolvable(asTransaction(operation), next).catch((error: unknown) => {
+      // VACUUM and its like refuse to run in a transaction; nothing has happened, and they are sent as they are.
+      if (idempotencyKey === undefined && codeOf(error) === IN_A_TRANSACTION) return next(operation);
+      throw error;
+    });
+  }
+
+  stats(): Readonly<Record<string, unknown>> {
+    return { ...this.#outcomes };
+  }
+
+  #resolvable<T>(operation: TransactionOperation<T>, next: Next): Promise<T> {
+    const { ledger } = this.#settings;
+    const { idempotencyKey } = operation;
+    if (idempotencyKey !== undefined && ledger === undefined) {
+      throw new UsageError(this.#inner.name, "idempotencyKey needs commitResolution({ ledger: true })");
+    }
+    const key = ledger === undefined ? undefined : (idempotencyKey ?? randomUUID());
+    const known =
+      ledger === undefined || key === undefined
+        ? operation
+        : withLedger(operation, ledger, key, idempotencyKey !== undefined);
+    return next({ ...known, resolvable: true }).catch((error: unknown) => {
+      const unanswered = error instanceof OutcomeUnknownError ? OutcomeUnknownError.unanswered(error) : undefined;
+      if (unanswered === undefined) throw error;
+      return this.#resolve<T>(error as OutcomeUnknownError, unanswered, operation, key, next);
+    });
+  }
+
+  async #resolve<T>(
+    error: OutcomeUnknownError,
+    unanswered: Unanswered,
+    operation: Operation<T>,
+    key: string | undefined,
+    next: Next,
+  ): Promise<T> {
+    const { clock, limitMs, graceMs } = this.#settings;
+    const { transaction } = unanswered;
+    const started = clock.now();
+    const limit = Math.min(operation.deadline, started + limitMs);
+    const question: Question = { transaction, key, end: false };
+    let answer: Answer = { outcome: "unprovable", by: "status" };
+    while (clock.now() < limit) {
+      question.end = clock.now() - started >= graceMs;
+      const asked = await this.#ask(question, operation, limit, next);
+      if (asked !== undefined) answer = asked;
+      if (asked !== undefined && asked.outcome !== "in-progress") break;
+      try {
+        await sleep(clock, PAUSE_MS, operation.signal);
+      } catch {
+        // The caller leaves. What it may have left behind is said first.
+        break;
+      }
+    }
+    this.#outcomes[answer.outcome] += 1;
+    const { name, events } = this.#inner;
+    const waitedMs = clock.now() - started;
+    events.emit("commit-resolution:resolved", { pool: name, label: operation.label, transaction, ...answer, waitedMs });
+    if (answer.outcome === "committed") return unanswered.value as T;
+    if (answer.outcome !== "rolled-back") throw error;
+    throw new RolledBackError(name, "the answer to COMMIT was lost, and the database has not kept it", error.cause, {
+      phase: "committing",
+      effect: "none",
+      retry: "transaction",
+      blames: "node",
+      connection: "destroy",
+      reason: "proved not to be committed",
+    });
+  }
+
+  /** Asks the present primary; undefined when it could not be asked, and may be asked again. */
+  async #ask(
+    question: Question,
+    operation: Operation<unknown>,
+    deadline: number,
+    next: Next,
+  ): Promise<Answer | undefined> {
+    try {
+      return await next<Answer>({
+        ...operationContext("read"),
+        kind: "query",
+        statement: { text: "" },
+        consistency: "strong",
+        priority: "critical",
+        deadline,
+        signal: operation.signal,
+        label: operation.label,
+        run: (primary) => this.#answer(primary, question),
+      });
+    } catch (error) {
+      return failureOf(error).retry === "never" ? { outcome: "unprovable", by: "status" } : undefined;
+    }
+  }
+
+  async #answer(primary: Connection, { transaction, key, end }: Question): Promise<Answer> {
+    const { ledger } = this.#settings;
+    const { resolution } = this.#inner.dialect;
+    if (resolution === undefined) return { outcome: "unprovable", by: "status" };
+    const outcome = await resolution.outcome(primary, transaction);
+    if (outcome === "in-progress" && end) await resolution.end(primary, transaction);
+    if (outcome !== "unprovable" || ledger === undefined || key === undefined) return { outcome, by: "status" };
+    // The transaction is over, only its number proves nothing any more. Its row does.
+    const found = await ledger.find(primary, key);
+    return { outcome: found === undefined ? "rolled-back" : "committed", by: "ledger" };
+  }
+}
+
+interface Question {
+  readonly transaction: TransactionIdentity;
+  readonly key: string | undefined;
+  /** Whether a transaction that still runs has had its time. */
+  end: boolean;
+}
+
+interface Answer {
+  readonly outcome: Outcome;
+  readonly by: "status" | "ledger";
+}
+
+/** SQLSTATE 25001, active_sql_transaction: "cannot run inside a transaction block". */
+const IN_A_TRANSACTION = "25001";
+
+/** The same statement as a unit that begins and commits. */
+function asTransaction<T>(operation: QueryOperation<T>): TransactionOperation<T> {
+  const { statement, ...rest } = operation;
+  return { ...rest, kind: "transaction", transaction: {} };
+}
+
+/** The same work, with its row in the ledger; not done when the row is there already. */
+function withLedger<T>(
+  operation: TransactionOperation<T>,
+  ledger: Ledger,
+  key: string,
+  keepResult: boolean,
+): TransactionOperation<T> {
+  return {
+    ...operation,
+    run: async (connection, attempt) => {
+      const first = await ledger.claim(connection, key);
+      if (first !== undefined) return first.value as T;
+      const value = await operation.run(connection, attempt);
+      if (keepResult) await ledger.keep(connection, key, value);
+      return value;
+    },
+  };
+}
+
+function ledgerOf(option: boolean | string): Ledger | undefined {
+  if (option === false) return undefined;
+  return new Ledger(option === true ? LEDGER_TABLE : text("commitResolution.ledger", option));
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { readonly code?: unknown } | null | undefined)?.code;
+}

@@ -1,0 +1,73 @@
+/**
+ * A row per piece of work, written in the transaction that does it: there if and only if the work was committed. It
+ * survives a failover as the work itself does, and it needs no status function of the database.
+ */
+import type { Connection } from "@breakwater/core";
+
+/** Name of the ledger's table, unless another is chosen. */
+export const LEDGER_TABLE = "breakwater_ledger";
+
+/** The statement that makes the ledger's table, once per database. */
+export function ledgerTableSql(table: string = LEDGER_TABLE): string {
+  return `CREATE TABLE IF NOT EXISTS ${quoted(table)} (
+  key text PRIMARY KEY,
+  result jsonb,
+  written_at timestamptz NOT NULL DEFAULT now()
+)`;
+}
+
+/** The statement that removes rows older than a number of seconds; no retry may come later than that. */
+export function ledgerSweepSql(olderThanSeconds: number, table: string = LEDGER_TABLE): string {
+  if (!Number.isSafeInteger(olderThanSeconds) || olderThanSeconds < 1) {
+    throw new RangeError(`olderThanSeconds must be a whole number from 1, got ${olderThanSeconds}`);
+  }
+  return `DELETE FROM ${quoted(table)} WHERE written_at < now() - interval '${olderThanSeconds} seconds'`;
+}
+
+/** An outcome that was found under a key. */
+export interface FirstOutcome {
+  readonly value: unknown;
+}
+
+export class Ledger {
+  readonly #insert: string;
+  readonly #find: string;
+  readonly #keep: string;
+
+  constructor(table: string) {
+    const name = quoted(table);
+    this.#insert = `INSERT INTO ${name} (key) VALUES ($1) ON CONFLICT (key) DO NOTHING`;
+    this.#find = `SELECT result FROM ${name} WHERE key = $1`;
+    this.#keep = `UPDATE ${name} SET result = $2 WHERE key = $1`;
+  }
+
+  /**
+   * Claims a key inside a transaction; another transaction that holds it is waited for. Answers with the first outcome
+   * when the key's work has been committed before.
+   */
+  async claim(connection: Connection, key: string): Promise<FirstOutcome | undefined> {
+    const { rowCount } = await connection.query({ text: this.#insert, values: [key] });
+    return rowCount === 1 ? undefined : ((await this.find(connection, key)) ?? { value: undefined });
+  }
+
+  /** Writes down what the work returned, for a later call under the same key. */
+  async keep(connection: Connection, key: string, value: unknown): Promise<void> {
+    const json = JSON.stringify(value);
+    if (json !== undefined) await connection.query({ text: this.#keep, values: [key, json] });
+  }
+
+  /** The outcome under a key, if its work was committed. */
+  async find(connection: Connection, key: string): Promise<FirstOutcome | undefined> {
+    const { rows } = await connection.query<{ result: unknown }>({ text: this.#find, values: [key] });
+    const row = rows[0];
+    return row === undefined ? undefined : { value: row.result ?? undefined };
+  }
+}
+
+/** A table's name as an identifier, each part quoted. */
+function quoted(table: string): string {
+  return table
+    .split(".")
+    .map((part) => `"${part.replaceAll('"', '""')}"`)
+    .join(".");
+}

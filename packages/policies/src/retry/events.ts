@@ -1,0 +1,39 @@
+/**
+ * What `retry` says on the bus.
+ */
+import type { Failure } from "@breakwater/core";
+
+/** An attempt failed and the next one will be made. */
+export interface RetryScheduled {
+  readonly pool: string;
+  readonly label: string | undefined;
+  /** Number of the attempt to come, from 2. */
+  readonly attempt: number;
+  /** How long it waits from now, in milliseconds. */
+  readonly delayMs: number;
+  readonly failure: Failure;
+}
+
+/**
+ * Why a call that could have been run again was not: as many retries as are allowed; the wait would have passed the
+ * deadline; the budget is empty; the pool was closed.
+ */
+export type RetryEnd = "max-retries" | "deadline" | "budget" | "closed";
+
+/** A call that could have been run again was given up. */
+export interface RetryExhausted {
+  readonly pool: string;
+  readonly label: string | undefined;
+  /** How many attempts were made. */
+  readonly attempts: number;
+  readonly why: RetryEnd;
+  /** What the last one failed with. */
+  readonly failure: Failure;
+}
+
+declare module "@breakwater/core" {
+  interface EventMap {
+    "retry:scheduled": RetryScheduled;
+    "retry:exhausted": RetryExhausted;
+  }
+}

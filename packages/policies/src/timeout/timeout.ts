@@ -1,0 +1,28 @@
+/**
+ * Limits how long one call may take.
+ *
+ * Above `retry` it bounds all attempts together; below, each one. It only narrows the deadline; the adapter cleans up.
+ */
+import { type Clock, knownOptions, OptionError, policy, type Policy, positiveMs, systemClock } from "@breakwater/core";
+
+export interface TimeoutOptions {
+  /** Longest a call may take, in milliseconds; above 0. */
+  readonly limitMs: number;
+  /** Source of the time; the same as the adapter's, since it compares the deadline with its own. @default systemClock */
+  readonly clock?: Clock;
+}
+
+/**
+ * Gives every call a deadline at most `limitMs` away. A nearer one stays.
+ * @throws OptionError when `limitMs` is out of range: here, not at the first call.
+ */
+export function timeout(options: TimeoutOptions): Policy {
+  const { limitMs, clock = systemClock } = knownOptions("timeout", options, ["limitMs", "clock"]);
+  positiveMs("timeout.limitMs", limitMs);
+  if (typeof clock?.setTimer !== "function") throw new OptionError("timeout.clock", clock, "a clock");
+
+  return policy("timeout", (operation, next) => {
+    const deadline = clock.now() + limitMs;
+    return next(operation.deadline <= deadline ? operation : { ...operation, deadline });
+  });
+}

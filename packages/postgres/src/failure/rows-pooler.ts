@@ -1,0 +1,90 @@
+/**
+ * Rows for PgBouncer, which says everything in 08P01 and FATAL. What it says to a client that waits for a server
+ * connection proves that the statement was not forwarded; what it says while one is in use proves nothing.
+ */
+import { type FailureRow, LOST, REFUSED, WRONG } from "./row.ts";
+
+/** PgBouncer's refusals, by text: they are not translated. */
+export const POOLER_ROWS: readonly FailureRow[] = [
+  {
+    name: "pgbouncer waiting",
+    match: {
+      codes: ["08P01"],
+      starts: [
+        "query_wait_timeout",
+        "query_timeout",
+        "client_login_timeout",
+        "server login has been failing",
+        "server login failed",
+        "pgbouncer cannot connect to server",
+        "server shutting down",
+        "pooler is shutting down",
+        "pgbouncer is shutting down",
+        "the pooler is shutting down",
+        "pause failed",
+        "suspend_timeout",
+      ],
+    },
+    meaning: "the pooler had no server connection for the call; it was not forwarded",
+    blames: "node",
+    verdicts: REFUSED,
+    notSent: "acquire",
+    source: "PgBouncer sources: client_maint() and check_fast_fail() speak to waiting clients alone",
+    evidence: "documentation",
+  },
+  {
+    name: "pgbouncer full",
+    match: {
+      codes: ["08P01"],
+      starts: ["no more connections allowed", "client connections exceeded", "bouncer resources exhaustion"],
+    },
+    meaning: "the pooler has as many clients as it may have",
+    blames: "load",
+    verdicts: { C: "same slow", B: "same slow", R: "same slow drop", T: "tx slow drop", W: "same slow drop" },
+    notSent: "connect",
+    source: "PgBouncer sources: max_client_conn and its kin are checked at login",
+    evidence: "documentation",
+  },
+  {
+    name: "pgbouncer refused",
+    match: {
+      codes: ["08P01"],
+      starts: [
+        "no such database",
+        "no such user",
+        "not allowed",
+        "SASL authentication failed",
+        "password authentication failed",
+        "unsupported startup parameter",
+        "unsupported options startup parameter",
+        "SSL required",
+        "login rejected",
+      ],
+    },
+    meaning: "the pooler refused the login",
+    blames: "caller",
+    verdicts: WRONG,
+    source: "PgBouncer sources, client.c: said before the login is complete",
+    evidence: "documentation",
+  },
+  {
+    name: "pgbouncer lost its server",
+    match: {
+      codes: ["08P01"],
+      starts: [
+        "server conn crashed?",
+        "query timeout",
+        "idle transaction timeout",
+        "transaction timeout",
+        "server connection closed",
+        "admin forced disconnect",
+        "client_idle_timeout",
+      ],
+    },
+    meaning: "the pooler lost or gave up the server connection",
+    blames: "node",
+    verdicts: LOST,
+    source: "PgBouncer sources: disconnect_server() of a connection in use tells its client",
+    evidence: "documentation",
+  },
+];

@@ -1,0 +1,28 @@
+/**
+ * The whole failure table, in the order in which it is read: the first row that fits speaks.
+ */
+import type { FailureRow } from "./row.ts";
+import { DRIVER_ROWS } from "./rows-driver.ts";
+import { FALLBACK_ROWS } from "./rows-fallback.ts";
+import { LINK_ROWS } from "./rows-link.ts";
+import { POOLER_ROWS } from "./rows-pooler.ts";
+import { SOCKET_ROWS } from "./rows-socket.ts";
+import { STATE_ROWS } from "./rows-state.ts";
+
+/** Every row of the failure table. Read-only; for documents and tests as well as for `judge`. */
+export const FAILURE_TABLE: readonly FailureRow[] = freeze([
+  ...POOLER_ROWS,
+  ...LINK_ROWS,
+  ...STATE_ROWS,
+  ...FALLBACK_ROWS,
+  ...SOCKET_ROWS,
+  ...DRIVER_ROWS,
+]);
+
+function freeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const part of Object.values(value)) freeze(part);
+  }
+  return value;
+}

@@ -1,0 +1,40 @@
+/**
+ * The texts that begin and end PostgreSQL transactions.
+ */
+import { type Isolation, OptionError, type TransactionOptions, type TransactionTexts } from "@breakwater/core";
+
+const LEVELS: ReadonlyMap<Isolation, string> = new Map([
+  ["read uncommitted", " ISOLATION LEVEL READ UNCOMMITTED"],
+  ["read committed", " ISOLATION LEVEL READ COMMITTED"],
+  ["repeatable read", " ISOLATION LEVEL REPEATABLE READ"],
+  ["serializable", " ISOLATION LEVEL SERIALIZABLE"],
+]);
+
+/** The texts that begin and end transactions; names of savepoints are quoted. */
+export const transactionTexts: TransactionTexts = {
+  begin({ isolation, readOnly, deferrable }: TransactionOptions): string {
+    return `BEGIN${levelOf(isolation)}${modeOf(readOnly)}${deferrable === true ? " DEFERRABLE" : ""}`;
+  },
+  commit: "COMMIT",
+  rollback: "ROLLBACK",
+  savepoint: (name) => `SAVEPOINT ${quote(name)}`,
+  releaseSavepoint: (name) => `RELEASE SAVEPOINT ${quote(name)}`,
+  rollbackToSavepoint: (name) => `ROLLBACK TO SAVEPOINT ${quote(name)}`,
+};
+
+function levelOf(isolation: Isolation | undefined): string {
+  if (isolation === undefined) return "";
+  const text = LEVELS.get(isolation);
+  if (text === undefined) throw new OptionError("isolation", isolation, `one of ${[...LEVELS.keys()].join(", ")}`);
+  return text;
+}
+
+/** What is left out is the server's default, which may be read only. */
+function modeOf(readOnly: boolean | undefined): string {
+  if (readOnly === undefined) return "";
+  return readOnly ? " READ ONLY" : " READ WRITE";
+}
+
+function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

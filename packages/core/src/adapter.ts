@@ -9,7 +9,7 @@ import type { Dialect } from "./dialect.ts";
 import type { Driver, DriverConnection } from "./driver.ts";
 import { NodeLostError, PoolClosedError, TimeoutError, UsageError } from "./errors.ts";
 import { Events } from "./events.ts";
-import { noteFailure, recordedFailure } from "./failure.ts";
+import { type Failure, noteFailure, recordedFailure } from "./failure.ts";
 import type { Operation } from "./operation.ts";
 import { knownOptions, nonNegativeMs, positiveMs, text } from "./options.ts";
 import { Permits } from "./permits.ts";
@@ -47,6 +47,14 @@ export function driverPool(
   return new DriverPool(driver, dialect, options);
 }
 
+const NOT_SENT: Failure = {
+  phase: "connect",
+  effect: "none",
+  retry: "other-node",
+  blames: "node",
+  connection: "destroy",
+  reason: "the node was lost before the call was sent",
+};
 const NODE_LOST: Interruption = { retry: "other-node", blames: "node", reason: "the node was lost", cancel: false };
 const CLOSED: Interruption = { retry: "never", blames: "caller", reason: "the pool was closed", cancel: true };
 
@@ -60,6 +68,8 @@ class DriverPool implements Pool, CallHost {
   readonly #driver: Driver;
   readonly #acquireTimeoutMs: number;
   readonly #permits: Permits;
+  // Calls on their way to a connection, each with the way to send it back.
+  readonly #waiting = new Set<(reason: Error) => void>();
   readonly #running = new Set<Call<unknown>>();
   // One connection of its own for probes, kept between them.
   #probe: DriverConnection | undefined;
@@ -120,10 +130,12 @@ class DriverPool implements Pool, CallHost {
   interrupt(reason: Error): void {
     this.#driver.retire();
     const calls = [...this.#running];
+    const waiting = [...this.#waiting];
+    for (const leave of waiting) leave(new NodeLostError(this.name, reason.message, NOT_SENT, reason));
     for (const call of calls) {
       call.interrupt(NODE_LOST, (failure) => new NodeLostError(this.name, reason.message, failure, reason));
     }
-    this.events.emit("pool:interrupted", { pool: this.name, reason, calls: calls.length });
+    this.events.emit("pool:interrupted", { pool: this.name, reason, calls: calls.length + waiting.length });
   }
 
   close(options: CloseOptions = {}): Promise<void> {
@@ -197,7 +209,8 @@ class DriverPool implements Pool, CallHost {
   }
 
   #limits(operation: Operation<unknown>, limit: number, phase: "acquire" | "connect"): WaitLimits {
-    return { clock: this.clock, limit, signal: operation.signal, onLimit: () => tooLate(this.name, phase) };
+    const onLimit = (): Error => tooLate(this.name, phase);
+    return { clock: this.clock, limit, signal: operation.signal, onLimit, waiting: this.#waiting };
   }
 }
 

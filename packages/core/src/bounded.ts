@@ -12,6 +12,8 @@ export interface WaitLimits {
   readonly signal: AbortSignal | undefined;
   /** Makes the error for a limit that passed. */
   readonly onLimit: () => Error;
+  /** Holds the way to end the wait from outside, for as long as it lasts. */
+  readonly waiting?: Set<(reason: Error) => void>;
 }
 
 /** What happens to a wait that was given up. */
@@ -25,13 +27,15 @@ export interface GivenUp<T> {
 /** Waits for `arriving`, at most until the limit or an abort. Leaves no timer and no listener behind. */
 export function bounded<T>(arriving: Promise<T>, limits: WaitLimits, givenUp: GivenUp<T> = {}): Promise<T> {
   const { clock, limit, signal, onLimit } = limits;
-  if (limit === Number.POSITIVE_INFINITY && signal === undefined) return arriving;
+  const { waiting } = limits;
+  if (limit === Number.POSITIVE_INFINITY && signal === undefined && waiting === undefined) return arriving;
   return new Promise((resolve, reject) => {
     let over = false;
     const end = (): boolean => {
       if (over) return false;
       over = true;
       timer?.cancel();
+      waiting?.delete(leave);
       signal?.removeEventListener("abort", onAbort);
       return true;
     };
@@ -47,6 +51,7 @@ export function bounded<T>(arriving: Promise<T>, limits: WaitLimits, givenUp: Gi
     );
     const timer =
       limit === Number.POSITIVE_INFINITY ? undefined : clock.setTimer(limit - clock.now(), () => leave(onLimit()));
+    waiting?.add(leave);
     if (signal?.aborted) onAbort();
     else signal?.addEventListener("abort", onAbort, { once: true });
   });

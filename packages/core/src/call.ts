@@ -217,7 +217,7 @@ export class Call<T> implements Connection, TransactionLink {
     const inTransaction = this.#connection.transactionStatus !== "idle";
     return {
       phase: inTransaction && dialect.commits(text) ? "committing" : "running",
-      access: dialect.classify(text) === "read" ? "read" : "write",
+      access: access === "read" || dialect.classify(text) === "read" ? "read" : "write",
       inTransaction,
     };
   }

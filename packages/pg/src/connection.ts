@@ -69,10 +69,13 @@ export class PgConnection implements DriverConnection {
 
   async destroy(cancel: boolean): Promise<void> {
     if (!this.held) return;
+    const answering = this.usable;
     this.held = false;
     this.retired = true;
-    if (cancel && this.usable) await cancelRunning(this.driver);
-    await this.#end(!this.usable || this.transactionStatus !== "idle" || cancel);
+    // From here nobody may send anything over it, not even while the cancel request is under way.
+    this.#lost = true;
+    if (cancel && answering) await cancelRunning(this.driver);
+    await this.#end(!answering || this.transactionStatus !== "idle" || cancel);
   }
 
   /** Ends the link of a connection that nobody holds. The pool hears of it as of any lost connection. */

@@ -154,7 +154,7 @@ describe("circuitBreaker", () => {
   });
 
   it("lets another call try when a trial hangs for a whole break, and believes whichever ends first", async () => {
-    const { clock, begin, call, open, state } = setUp();
+    const { clock, begin, call, open, state, inner } = setUp();
     await open();
     await clock.advance(1000);
     const hanging = begin();
@@ -162,6 +162,7 @@ describe("circuitBreaker", () => {
     expect(await call("ok")).toBeInstanceOf(CircuitOpenError);
     await clock.advance(1);
     const second = begin();
+    expect(inner.calls).toHaveLength(5);
     expect(await call("ok")).toBeInstanceOf(CircuitOpenError);
     hanging.resolve("late");
     expect(await hanging.outcome).toBe("late");

@@ -159,7 +159,10 @@ class Resolver implements PolicyPart {
     const { name, events } = this.#inner;
     const waitedMs = clock.now() - started;
     events.emit("commit-resolution:resolved", { pool: name, label: operation.label, transaction, ...answer, waitedMs });
-    if (answer.outcome === "committed") return unanswered.value as T;
+    if (answer.outcome === "committed") {
+      operation.causality?.wrote();
+      return unanswered.value as T;
+    }
     if (answer.outcome !== "rolled-back") throw error;
     throw new RolledBackError(name, "the answer to COMMIT was lost, and the database has not kept it", error.cause, {
       phase: "committing",

@@ -1,0 +1,130 @@
+/**
+ * Which replica has got far enough for a read, found out with as few questions as will do.
+ */
+import {
+  type Causality,
+  type Clock,
+  type HistoryPoint,
+  type NodeState,
+  type Operation,
+  operationContext,
+  sleep,
+} from "@breakwater/core";
+import type { RouterNode } from "./node.ts";
+
+/** Longest wait for a node to say where it is, in milliseconds. */
+const ASK_MS = 1_000;
+/** Pause before a replica that was not far enough is asked again, in milliseconds. */
+const PAUSE_MS = 3;
+
+/** Asks one node where it is, once for everybody who wants to know at the same time. */
+export class PositionQuestion {
+  readonly #node: RouterNode;
+  readonly #clock: Clock;
+  #running: Promise<NodeState | undefined> | undefined;
+  #next: Promise<NodeState | undefined> | undefined;
+
+  constructor(node: RouterNode, clock: Clock) {
+    this.#node = node;
+    this.#clock = clock;
+  }
+
+  /** Where the node is, by a question sent after this call; undefined when it does not say. */
+  ask(): Promise<NodeState | undefined> {
+    if (this.#running === undefined) return this.#send();
+    // The answer that is on its way may have been given before: everybody who comes now shares the one after it.
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      return this.#send();
+    });
+    return this.#next;
+  }
+
+  #send(): Promise<NodeState | undefined> {
+    const { pool } = this.#node;
+    this.#running = pool
+      .execute<NodeState>({
+        ...operationContext("read"),
+        kind: "query",
+        statement: { text: "" },
+        consistency: "eventual",
+        deadline: this.#clock.now() + ASK_MS,
+        run: (connection) => pool.dialect.probe(connection),
+      })
+      .then(
+        (state) => {
+          this.#node.observed = state;
+          return state;
+        },
+        () => undefined,
+      )
+      .finally(() => {
+        this.#running = undefined;
+      });
+    return this.#running;
+  }
+}
+
+/** Whether a node's state includes a point. A newer history may have lost it, an older one cannot have it. */
+export function includes(state: NodeState | undefined, point: HistoryPoint): boolean {
+  return state?.timeline === point.timeline && state.position !== undefined && state.position >= point.position;
+}
+
+/** What a router does for reads that must include what was written and seen before. */
+export class Freshness {
+  readonly #clock: Clock;
+  readonly #waitMs: number;
+  readonly #questions = new Map<RouterNode, PositionQuestion>();
+
+  constructor(clock: Clock, waitMs: number) {
+    this.#clock = clock;
+    this.#waitMs = waitMs;
+  }
+
+  /** Whether any node will do. */
+  free(operation: Operation<unknown>): boolean {
+    const { causality, consistency } = operation;
+    if (consistency !== "session" || causality === undefined) return true;
+    return causality.point === undefined && !causality.unplaced;
+  }
+
+  /**
+   * Learns a position that includes every write acknowledged so far, by asking the primary. False when it does not say:
+   * then only the primary itself is known to be fresh enough.
+   */
+  async place(causality: Causality, primary: RouterNode): Promise<boolean> {
+    const mark = causality.mark;
+    const state = await this.#ask(primary);
+    if (state?.role !== "primary" || state.timeline === undefined || state.position === undefined) return false;
+    causality.place(mark, { timeline: state.timeline, position: state.position });
+    return true;
+  }
+
+  /**
+   * The first of some nodes, in their order, that includes what the session needs; waits for one a little. Undefined
+   * when none got there in time.
+   */
+  async choose(
+    operation: Operation<unknown>,
+    point: HistoryPoint,
+    nodes: readonly RouterNode[],
+  ): Promise<RouterNode | undefined> {
+    const until = Math.min(operation.deadline, this.#clock.now() + this.#waitMs);
+    const known = nodes.find((node) => includes(node.observed, point));
+    if (known !== undefined) return known;
+    for (;;) {
+      for (const node of nodes) if (includes(await this.#ask(node), point)) return node;
+      if (this.#clock.now() >= until) return undefined;
+      await sleep(this.#clock, PAUSE_MS, operation.signal);
+    }
+  }
+
+  #ask(node: RouterNode): Promise<NodeState | undefined> {
+    let question = this.#questions.get(node);
+    if (question === undefined) {
+      question = new PositionQuestion(node, this.#clock);
+      this.#questions.set(node, question);
+    }
+    return question.ask();
+  }
+}

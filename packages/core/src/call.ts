@@ -86,7 +86,10 @@ export class Call<T> implements Connection, TransactionLink {
       }
       this.#work().then(
         (value) => {
-          if (this.#finish()) resolve(value);
+          if (!this.#finish()) return;
+          const { kind, access, causality } = this.#operation;
+          if (causality !== undefined && access === "write" && kind !== "transaction") causality.wrote();
+          resolve(value);
         },
         (error: unknown) => {
           const explained = this.#explain(error);
@@ -236,6 +239,8 @@ export class Call<T> implements Connection, TransactionLink {
   #unknown(cause: unknown, failure: Failure): OutcomeUnknownError {
     const error = new OutcomeUnknownError(this.#host.name, cause, failure, this.unanswered);
     const { label } = this.#operation;
+    // It may have been kept, and then the caller's reads must not miss it.
+    this.#operation.causality?.wrote();
     this.#host.events.emit("call:outcome-unknown", { pool: this.#host.name, label, error });
     return error;
   }

@@ -1,6 +1,8 @@
 /**
  * The face that people hold: plain calls in, operations out. Policies never see it.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { Causality } from "./causality.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { UsageError } from "./errors.ts";
 import type { EventMap, Listener } from "./events.ts";
@@ -62,6 +64,12 @@ export interface DatabaseOptions {
   readonly clock?: Clock;
 }
 
+/** Options of a session. */
+export interface SessionOptions {
+  /** What another process's session has seen, as its `token` told. */
+  readonly token?: string;
+}
+
 const CALL_OPTIONS = [
   "access",
   "idempotent",
@@ -87,13 +95,24 @@ export class Database {
   readonly pool: Pool;
   readonly #clock: Clock;
   readonly #resolves: boolean;
+  readonly #causality: Causality;
+  // Calls made inside `runInSession` find their session here.
+  readonly #sessions: AsyncLocalStorage<Causality>;
+  readonly #parent: Database | undefined;
 
-  constructor(pool: Pool, options: DatabaseOptions = {}) {
+  constructor(
+    pool: Pool,
+    options: DatabaseOptions = {},
+    session?: { readonly parent: Database; readonly causality: Causality },
+  ) {
     if (typeof pool?.execute !== "function")
       throw new TypeError("database() must be given a pool, such as the result of fromPg()");
     this.pool = pool;
     this.#resolves = pool.layers.some((layer) => layer.name === "commit-resolution");
     this.#clock = knownOptions("database", options, ["clock"]).clock ?? systemClock;
+    this.#parent = session?.parent;
+    this.#causality = session?.causality ?? new Causality(false);
+    this.#sessions = session === undefined ? new AsyncLocalStorage() : session.parent.#sessions;
   }
 
   /**
@@ -170,6 +189,43 @@ export class Database {
     });
   }
 
+  /**
+   * A `Database` whose reads see its own writes, and what its token stands for, and never go back in time. It shares
+   * the stack: closing it ends nothing.
+   * @throws RangeError when `token` is none.
+   */
+  session(options: SessionOptions = {}): Database {
+    const { token } = knownOptions("session", options, ["token"]);
+    const parent = this.#parent ?? this;
+    return new Database(this.pool, { clock: this.#clock }, { parent, causality: new Causality(true, token) });
+  }
+
+  /**
+   * Runs a function in a session of its own: every call of this `Database` made inside it, however deep, belongs to it.
+   * @throws RangeError when `token` is none.
+   */
+  runInSession<T>(run: () => T, options: SessionOptions = {}): T {
+    const { token } = knownOptions("session", options, ["token"]);
+    return this.#sessions.run(new Causality(true, token), run);
+  }
+
+  /**
+   * What has been written and seen so far, as an opaque text for another process: a header, a cookie, a message. Inside
+   * `runInSession`, that session's.
+   */
+  get token(): string {
+    return this.#causal.token;
+  }
+
+  /** Includes what another process has written and seen. @throws RangeError when the text is no token. */
+  include(token: string): void {
+    this.#causal.merge(token);
+  }
+
+  get #causal(): Causality {
+    return this.#parent === undefined ? (this.#sessions.getStore() ?? this.#causality) : this.#causality;
+  }
+
   /** An immutable snapshot of pool, policies and nodes. */
   stats(): PoolStats {
     return this.pool.stats();
@@ -199,7 +255,7 @@ export class Database {
 
   /** Refuses new calls, waits for running ones up to `drainMs`, then ends every connection. Idempotent. */
   async close(options: CloseOptions = {}): Promise<void> {
-    await this.pool.close(knownOptions("close", options, ["drainMs"]));
+    if (this.#parent === undefined) await this.pool.close(knownOptions("close", options, ["drainMs"]));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -207,7 +263,8 @@ export class Database {
   }
 
   #context(options: CallOptions | undefined, access: () => Access): OperationContext {
-    if (options === undefined) return operationContext(access());
+    const causality = this.#causal;
+    if (options === undefined) return { ...operationContext(access()), causality };
     const given = checkCall(options);
     if ((given.exactlyOnce === true || given.idempotencyKey !== undefined) && !this.#resolves) {
       throw new UsageError(this.pool.name, "exactlyOnce and idempotencyKey need commitResolution in the stack");
@@ -223,6 +280,7 @@ export class Database {
       signal: given.signal,
       priority: given.priority ?? base.priority,
       consistency: given.consistency ?? base.consistency,
+      causality,
       label: given.label,
     };
   }

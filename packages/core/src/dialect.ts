@@ -1,6 +1,7 @@
 /**
  * What a database must tell the layer. Adapters of the same database share one dialect.
  */
+import type { HistoryPoint } from "./causality.ts";
 import type { TransactionIdentity } from "./errors.ts";
 import type { Failure, Situation } from "./failure.ts";
 import type { TransactionOptions } from "./operation.ts";
@@ -55,12 +56,22 @@ export interface TransactionResolution {
   end(primary: Connection, transaction: TransactionIdentity): Promise<void>;
 }
 
+/** How the position of a commit becomes known with its acknowledgement. */
+export interface CommitPosition {
+  /** COMMIT and the question for the position, in one text. */
+  readonly commitText: string;
+  /** The position out of that text's answer. */
+  read(answer: QueryResult): HistoryPoint | undefined;
+}
+
 /** Everything that is particular to one kind of database. */
 export interface Dialect {
   readonly name: string;
   readonly transaction: TransactionTexts;
   /** Undefined for a database that cannot tell a transaction's outcome. */
   readonly resolution?: TransactionResolution;
+  /** Undefined for a database that cannot tell positions. */
+  readonly commitPosition?: CommitPosition;
   /** What a statement needs, from its text alone. In doubt it is a write. */
   classify(text: string): StatementClass;
   /** Whether a statement asks to commit the transaction that is open. */

@@ -1,6 +1,7 @@
 /** The contract of Breakwater: what pools, operations, policies, dialects, adapters and failures are. */
 export * from "./adapter.ts";
 export * from "./bounded.ts";
+export * from "./causality.ts";
 export * from "./clock.ts";
 export * from "./database.ts";
 export * from "./dialect.ts";

@@ -1,6 +1,7 @@
 /**
  * What a caller asks of a pool: one unit of database work that a policy may delay, refuse, run again or run elsewhere.
  */
+import type { Causality } from "./causality.ts";
 import type { Connection, QueryResult, Statement } from "./pool.ts";
 
 /** Whether a call may change anything. A read may be sent to a replica and repeated. */
@@ -34,6 +35,8 @@ export interface OperationContext {
   readonly signal: AbortSignal | undefined;
   readonly priority: Priority;
   readonly consistency: Consistency;
+  /** What a `session` read must include, and where acknowledged writes are noted; undefined where nobody keeps count. */
+  readonly causality: Causality | undefined;
   /** Names the kind of call in events and metrics; never shown to the server. */
   readonly label: string | undefined;
   /**
@@ -86,6 +89,7 @@ export function operationContext(access: Access): OperationContext {
     signal: undefined,
     priority: "normal",
     consistency: "session",
+    causality: undefined,
     label: undefined,
     resolvable: false,
     exactlyOnce: undefined,

@@ -50,7 +50,10 @@ export async function runTransaction<T>(
   connection.end();
   await link.settled();
   if (identity !== undefined) link.unanswered = { transaction: identity, value };
-  const answer = await link.commit({ text: texts.commit });
+  // Only a connection that has told its incarnation is known to be allowed to ask for positions: a question that is
+  // refused after COMMIT would look like a COMMIT that failed.
+  const position = identity !== undefined && operation.causality !== undefined ? dialect.commitPosition : undefined;
+  const answer = await link.commit({ text: position?.commitText ?? texts.commit });
   if (!dialect.committed(answer)) {
     const first = link.firstFailure;
     throw new RolledBackError(
@@ -60,6 +63,7 @@ export async function runTransaction<T>(
       first === undefined ? NEVER_RETRIED : { ...first, phase: "committing" },
     );
   }
+  if (operation.access === "write") operation.causality?.wrote(position?.read(answer));
   return value;
 }
 

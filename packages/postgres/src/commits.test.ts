@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { commits } from "./commits.ts";
+import { commits, commitsInParts } from "./commits.ts";
 
 describe("commits", () => {
   it.each([
@@ -103,4 +103,33 @@ describe("commits", () => {
       expect(time(400_000)).toBeLessThan(3000);
     },
   );
+});
+
+describe("commitsInParts", () => {
+  it.each([
+    "call pay()",
+    "/* x */ CALL pay(1)",
+    "do $$ begin commit; end $$",
+    "begin; insert into t values (1); commit; select 1 / 0",
+    "create unique index concurrently i on t (x)",
+    "reindex (verbose) table concurrently t",
+    "drop index concurrently i",
+    "alter table p detach partition c concurrently",
+    "select 1; call pay()",
+  ])("hears %j", (text) => {
+    expect(commitsInParts(text)).toBe(true);
+  });
+
+  it.each([
+    "insert into t values (1) on conflict do nothing",
+    "create rule r as on insert to t do instead nothing",
+    "select call from t",
+    "select 1",
+    "update t set x = 'call pay()'",
+    "refresh materialized view concurrently v",
+    "insert into t values (1); insert into t values (2)",
+    "rollback",
+  ])("does not hear %j", (text) => {
+    expect(commitsInParts(text)).toBe(false);
+  });
 });

@@ -18,38 +18,65 @@ interface Scan {
   block: number;
 }
 
+/** What the next word of a statement tells. `scan.first` is undefined where it is the statement's first. */
+type Tells = (scan: Scan, word: string) => boolean;
+
 /**
  * Whether `text` holds COMMIT, END, COMMIT PREPARED or PREPARE TRANSACTION as a statement, alone or among others. Takes
  * time in proportion to the text's length, whatever stands in it.
  */
 export function commits(text: string): boolean {
-  if (!/commit|end|prepare/i.test(text)) return false;
+  return /commit|end|prepare/i.test(text) && anyWord(text, endsTransaction);
+}
+
+/**
+ * Whether `text`, sent outside a transaction, may commit a part of its work and then fail: a procedure or DO block that
+ * commits inside, several statements with a COMMIT among them, or a command that works CONCURRENTLY. An ERROR from such
+ * a text does not prove that nothing was kept.
+ */
+export function commitsInParts(text: string): boolean {
+  return /commit|end|prepare|call|do|concurrently/i.test(text) && anyWord(text, mayStopHalfway);
+}
+
+function endsTransaction({ first, previous }: Scan, word: string): boolean {
+  if (first === undefined) return word === "COMMIT" || word === "END";
+  return first === "PREPARE" && previous === "PREPARE" && word === "TRANSACTION";
+}
+
+function mayStopHalfway(scan: Scan, word: string): boolean {
+  if (scan.first === undefined && (word === "CALL" || word === "DO")) return true;
+  return (
+    endsTransaction(scan, word) || (scan.first !== undefined && CONCURRENT.has(scan.first) && word === "CONCURRENTLY")
+  );
+}
+
+/** Commands that have a CONCURRENTLY which commits between its steps. REFRESH has one that does not. */
+const CONCURRENT = new Set(["CREATE", "DROP", "REINDEX", "ALTER"]);
+
+function anyWord(text: string, tells: Tells): boolean {
   const scan: Scan = { first: undefined, previous: "", block: 0 };
   for (let at = 0; at < text.length;) {
     PART.lastIndex = at;
     const part = PART.exec(text)?.[0] ?? "";
     at = endOf(text, part, at + Math.max(part.length, 1));
-    if (take(scan, part)) return true;
+    if (take(scan, part, tells)) return true;
   }
   return false;
 }
 
-/** Takes the next part into account; true where it shows that the statement commits. */
-function take(scan: Scan, part: string): boolean {
+/** Takes the next part into account; true where it tells what was asked. */
+function take(scan: Scan, part: string, tells: Tells): boolean {
   if (/^(?:\s|--|\/\*)/.test(part)) return false;
   if (part === ";") {
     if (scan.block === 0) scan.first = undefined;
     return false;
   }
   const word = WORD.test(part) ? part.toUpperCase() : "";
-  const { previous } = scan;
+  if (scan.block === 0 && tells(scan, word)) return true;
+  if (scan.first === "CREATE") nest(scan, scan.previous, word);
+  scan.first ??= word;
   scan.previous = word;
-  if (scan.first === undefined) {
-    scan.first = word;
-    return word === "COMMIT" || word === "END";
-  }
-  if (scan.first === "CREATE") nest(scan, previous, word);
-  return scan.first === "PREPARE" && previous === "PREPARE" && word === "TRANSACTION";
+  return false;
 }
 
 function nest(scan: Scan, previous: string, word: string): void {

@@ -6,6 +6,7 @@ import type { Dialect, QueryResult } from "@breakwater/core";
 import { classify } from "./classify/index.ts";
 import { commits } from "./commits.ts";
 import { judge } from "./failure/index.ts";
+import { commitPosition } from "./commit-position.ts";
 import { probe } from "./node.ts";
 import { resolution } from "./outcome.ts";
 import { transactionTexts } from "./texts.ts";
@@ -15,6 +16,7 @@ export const postgres: Dialect = Object.freeze({
   name: "postgresql",
   transaction: Object.freeze(transactionTexts),
   resolution,
+  commitPosition,
   classify,
   commits,
   judge,

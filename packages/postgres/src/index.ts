@@ -1,4 +1,5 @@
 /** What PostgreSQL's statements, errors and transactions mean. */
+export { commitsInParts } from "./commits.ts";
 export * from "./dialect.ts";
 export * from "./failure/index.ts";
 export * from "./position.ts";

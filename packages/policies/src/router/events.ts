@@ -9,6 +9,11 @@ declare module "@breakwater/core" {
     "router:role-changed": { readonly pool: string; readonly node: string; readonly role: "primary" | "replica" };
     /** A node says that it is the primary, but of an older history than another node's. It gets no calls. */
     "router:node-fenced": { readonly pool: string; readonly node: string };
+    /**
+     * A session's writes belong to an older history than the primary's. Its reads go on from what the new primary has;
+     * with asynchronous replication, writes that had not reached it before the promotion are not there.
+     */
+    "router:history-changed": { readonly pool: string; readonly from: number; readonly to: number };
     /** A call went on at another node after one had failed it or refused it. */
     "router:rerouted": {
       readonly pool: string;

@@ -4,6 +4,7 @@
 import {
   type Causality,
   type Clock,
+  type Events,
   type HistoryPoint,
   type NodeState,
   type Operation,
@@ -70,6 +71,17 @@ export function includes(state: NodeState | undefined, point: HistoryPoint): boo
   return state?.timeline === point.timeline && state.position !== undefined && state.position >= point.position;
 }
 
+/** Whether a point is of an older history than a primary's. */
+export function isBefore(point: HistoryPoint | undefined, primary: RouterNode): boolean {
+  return point !== undefined && point.timeline < (primary.observed?.timeline ?? 0);
+}
+
+/** Whether any node will do for a call, as far as its session goes. */
+export function isFree({ access, consistency }: Operation<unknown>, causality: Causality): boolean {
+  if (access === "write" || consistency !== "session") return true;
+  return causality.point === undefined && !causality.unplaced && causality.lastRead === undefined;
+}
+
 /** What a router does for reads that must include what was written and seen before. */
 export class Freshness {
   readonly #clock: Clock;
@@ -81,40 +93,34 @@ export class Freshness {
     this.#waitMs = waitMs;
   }
 
-  /** Whether any node will do. */
-  free(operation: Operation<unknown>): boolean {
-    const { causality, consistency } = operation;
-    if (consistency !== "session" || causality === undefined) return true;
-    return causality.point === undefined && !causality.unplaced;
-  }
-
   /**
-   * Learns a position that includes every write acknowledged so far, by asking the primary. False when it does not say:
-   * then only the primary itself is known to be fresh enough.
+   * Learns a position that includes everything acknowledged and seen so far, by asking the primary. False when it does
+   * not say: then only the primary itself is known to be fresh enough.
    */
-  async place(causality: Causality, primary: RouterNode): Promise<boolean> {
-    const mark = causality.mark;
+  async place(causality: Causality, primary: RouterNode, pool: string, events: Events): Promise<boolean> {
+    const { mark, point } = causality;
     const state = await this.#ask(primary);
     if (state?.role !== "primary" || state.timeline === undefined || state.position === undefined) return false;
     causality.place(mark, { timeline: state.timeline, position: state.position });
+    if (point !== undefined && point.timeline < state.timeline) {
+      events.emit("router:history-changed", { pool, from: point.timeline, to: state.timeline });
+    }
     return true;
   }
 
-  /**
-   * The first of some nodes, in their order, that includes what the session needs; waits for one a little. Undefined
-   * when none got there in time.
-   */
+  /** The first of some nodes, in their order, that includes a point; waits for one a little. */
   async choose(
     operation: Operation<unknown>,
-    point: HistoryPoint,
+    point: HistoryPoint | undefined,
     nodes: readonly RouterNode[],
   ): Promise<RouterNode | undefined> {
+    if (point === undefined) return nodes[0];
     const until = Math.min(operation.deadline, this.#clock.now() + this.#waitMs);
     const known = nodes.find((node) => includes(node.observed, point));
     if (known !== undefined) return known;
     for (;;) {
       for (const node of nodes) if (includes(await this.#ask(node), point)) return node;
-      if (this.#clock.now() >= until) return undefined;
+      if (nodes.length === 0 || this.#clock.now() >= until) return undefined;
       await sleep(this.#clock, PAUSE_MS, operation.signal);
     }
   }

@@ -19,6 +19,14 @@ export class RouterNode {
     this.role = role;
   }
 
+  /** How often it has been down: what was read before is no measure of what can be read after. */
+  outages = 0;
+
+  /** The node since its last outage. */
+  get life(): string {
+    return `${this.name}#${this.outages}`;
+  }
+
   get name(): string {
     return this.pool.name;
   }

@@ -5,6 +5,7 @@
  * serve a read, the caller does not notice; where no node can, calls wait for one, bounded in time and number.
  */
 import {
+  type Causality,
   checkOrder,
   type Clock,
   type CloseOptions,
@@ -28,6 +29,7 @@ import {
   text,
 } from "@breakwater/core";
 import "./events.ts";
+import { Freshness, isBefore, isFree } from "./freshness.ts";
 import type { RouterNode } from "./node.ts";
 import { Topology } from "./topology.ts";
 import { WaitingRoom } from "./waiting-room.ts";
@@ -45,6 +47,8 @@ export interface RouterOptions {
   readonly probeTimeoutMs?: number;
   /** Longest that a call waits for a node that can serve it, in milliseconds, if its deadline is not sooner. @default 30000 */
   readonly failoverWaitMs?: number;
+  /** Longest that a read waits for a replica to have this session's writes before the primary serves it, in milliseconds. @default 100 */
+  readonly freshnessWaitMs?: number;
   /** Most calls that wait for a node at one time. @default 10000 */
   readonly maxWaiting?: number;
   /** @default systemClock */
@@ -60,6 +64,7 @@ const OPTIONS = [
   "probeIntervalMs",
   "probeTimeoutMs",
   "failoverWaitMs",
+  "freshnessWaitMs",
   "maxWaiting",
   "clock",
   "random",
@@ -90,9 +95,12 @@ class Router implements Pool {
   readonly #failoverWaitMs: number;
   readonly #topology: Topology;
   readonly #waiting: WaitingRoom;
+  readonly #freshness: Freshness;
   readonly #stopForwarding: readonly (() => void)[];
   #turn = 0;
   #rerouted = 0;
+  // Session reads that no replica was far enough for.
+  #toPrimary = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: RouterOptions) {
@@ -106,6 +114,10 @@ class Router implements Pool {
     ];
     this.#clock = options.clock ?? systemClock;
     this.#failoverWaitMs = nonNegativeMs("router.failoverWaitMs", options.failoverWaitMs ?? 30_000);
+    this.#freshness = new Freshness(
+      this.#clock,
+      nonNegativeMs("router.freshnessWaitMs", options.freshnessWaitMs ?? 100),
+    );
     this.#waiting = new WaitingRoom(this.#clock, positiveInteger("router.maxWaiting", options.maxWaiting ?? 10_000));
     this.#stopForwarding = pools.map((pool) => pool.events.forwardTo(this.events));
     this.#topology = new Topology(
@@ -131,7 +143,11 @@ class Router implements Pool {
     const waitUntil = Math.min(operation.deadline, this.#clock.now() + this.#failoverWaitMs);
     for (;;) {
       if (this.#closing !== undefined) throw new PoolClosedError(this.name);
-      const node = this.#pick(wanted, tried);
+      const { causality } = wanted;
+      const node =
+        causality === undefined || isFree(wanted, causality)
+          ? this.#pick(wanted, tried)
+          : await this.#pickFresh(wanted, causality, tried);
       if (node === undefined) {
         // Every node that could serve has been tried: whoever stands outside decides whether to begin anew.
         if (tried.length > 0 && last !== undefined && this.#pick(wanted, []) !== undefined) throw last;
@@ -140,7 +156,9 @@ class Router implements Pool {
         continue;
       }
       try {
-        return await node.pool.execute(wanted);
+        const value = await node.pool.execute(wanted);
+        if (causality?.monotonic === true) await this.#served(wanted, causality, node);
+        return value;
       } catch (error) {
         const failure = failureOf(error);
         this.#learn(node, failure, error);
@@ -161,7 +179,12 @@ class Router implements Pool {
   stats(): PoolStats {
     const nodes = this.#topology.nodes.map((node) => node.stats());
     const sum = (of: (stats: PoolStats) => number): number => nodes.reduce((total, node) => total + of(node.pool), 0);
-    const own = { policy: "router", rerouted: this.#rerouted, waitingForNode: this.#waiting.size };
+    const own = {
+      policy: "router",
+      rerouted: this.#rerouted,
+      sentToPrimary: this.#toPrimary,
+      waitingForNode: this.#waiting.size,
+    };
     return Object.freeze({
       name: this.name,
       total: sum((stats) => stats.total),
@@ -201,6 +224,41 @@ class Router implements Pool {
       if (node !== undefined && !tried.includes(node)) return node;
     }
     return primary !== undefined && !tried.includes(primary) ? primary : undefined;
+  }
+
+  /** The node for a read that must include what its session has written and seen. */
+  async #pickFresh(
+    operation: Operation<unknown>,
+    causality: Causality,
+    tried: readonly RouterNode[],
+  ): Promise<RouterNode | undefined> {
+    const { primary, readers } = this.#topology;
+    const open = readers.filter((node) => !tried.includes(node));
+    // A session that must not go back in time stays where it read last; to move, it needs all there was to see there.
+    const stay = causality.monotonic ? open.find((node) => node.life === causality.lastRead) : undefined;
+    const moves = causality.monotonic && causality.lastRead !== undefined && stay === undefined;
+    let certain = !moves && !causality.unplaced;
+    if (primary !== undefined && (!certain || isBefore(causality.point, primary))) {
+      certain = await this.#freshness.place(causality, primary, this.name, this.events);
+    }
+    const { point } = causality;
+    const at = this.#turn++ % Math.max(1, open.length);
+    const candidates = stay === undefined ? [...open.slice(at), ...open.slice(0, at)] : [stay];
+    const chosen = certain ? await this.#freshness.choose(operation, point, candidates) : undefined;
+    if (chosen !== undefined) return chosen;
+    // No replica is known to be far enough. The primary always is.
+    if (open.length > 0) this.#toPrimary += 1;
+    return this.#pick({ ...operation, consistency: "strong" }, tried);
+  }
+
+  /** Notes what a call that was served means to its session. */
+  async #served(operation: Operation<unknown>, causality: Causality, node: RouterNode): Promise<void> {
+    const { primary } = this.#topology;
+    if (operation.access === "read") causality.lastRead = node.life;
+    // A session's token must be whole when the caller has its answer: it may be sent to another process at once.
+    else if (causality.unplaced && primary !== undefined) {
+      await this.#freshness.place(causality, primary, this.name, this.events);
+    }
   }
 
   /** What a failed call says of its node. */

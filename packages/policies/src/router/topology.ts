@@ -138,6 +138,7 @@ export class Topology {
   #down(node: RouterNode, error: unknown, hung: boolean): void {
     if (node.state !== "down") {
       node.state = "down";
+      node.outages += 1;
       this.#events.emit("router:node-down", { pool: this.#name, node: node.name, error });
       this.#sort();
     }

@@ -46,8 +46,9 @@ export const writeFunctions: readonly string[] = words(`
   pg_current_wal_lsn pg_current_wal_insert_lsn pg_current_wal_flush_lsn pg_last_wal_receive_lsn pg_last_wal_replay_lsn
   pg_last_xact_replay_timestamp pg_last_committed_xact pg_walfile_name pg_walfile_name_offset pg_split_walfile_name
   pg_replication_origin_oid pg_get_replication_slots pg_show_replication_origin_status
-  pg_conf_load_time pg_postmaster_start_time pg_config pg_tablespace_location
+  pg_conf_load_time pg_numa_available pg_postmaster_start_time pg_config pg_tablespace_location
   pg_read_file pg_read_binary_file pg_stat_file pg_ls_dir dblink dblink_exec dblink_build_sql_insert
+  crosstab crosstab2 crosstab3 crosstab4 connectby xpath_table
 `);
 
 /** Families of function names, by how they begin, none of which may be part of a read. */
@@ -64,7 +65,7 @@ export const sessionRelations: readonly string[] = words(`
 export const writeRelations: readonly string[] = words(`
   pg_locks pg_replication_slots pg_replication_origin_status pg_prepared_xacts pg_sequences
   pg_file_settings pg_hba_file_rules pg_ident_file_mappings pg_shmem_allocations pg_shmem_allocations_numa pg_aios
-  pg_config pg_largeobject pg_buffercache pg_stat_statements
+  pg_config pg_buffercache pg_stat_statements
 `);
 
 /** Volatile built-in functions that change nothing and mean the same on every node. */

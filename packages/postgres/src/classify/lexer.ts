@@ -2,8 +2,8 @@
  * PostgreSQL's tokens, as far as a classification needs them.
  *
  * It follows `scan.l`: nested comments, every kind of quoting, dollar quotes, and what older versions read in one go
- * (`1for` is a number and a word up to PostgreSQL 14). A token never needs going back, so a text costs time in proportion to its
- * length, whatever it holds.
+ * (`1for` is a number and a word up to PostgreSQL 14). No character is read more than a few times, so a text costs time in
+ * proportion to its length, whatever it holds.
  */
 import { fold, HASH_SEED, lookUp, mix } from "./vocabulary.ts";
 
@@ -93,14 +93,10 @@ export class Lexer {
     this.escapes = escapes;
   }
 
-  /** Whether an opening parenthesis follows; looks past blanks and comments. */
+  /** Whether an opening parenthesis follows. */
   beforeOpen(): boolean {
-    const saved = this.position;
-    const { ambiguous, start, end, code } = this;
-    const open = this.next() === OPEN;
-    this.position = saved;
-    Object.assign(this, { ambiguous, start, end, code });
-    return open;
+    const at = this.skip(this.position);
+    return at >= 0 && this.sql.charCodeAt(at) === 40;
   }
 
   /** Moves to the next token and gives its kind. */
@@ -141,9 +137,8 @@ export class Lexer {
   /** The position of the next character that is neither blank nor in a comment; -1 when a comment never ends. */
   private skip(from: number): number {
     const sql = this.sql;
-    const length = sql.length;
     let at = from;
-    while (at < length) {
+    while (at < sql.length) {
       const char = sql.charCodeAt(at);
       if (char === 32 || (char <= 13 && char >= 9)) at++;
       else if (char === 45 && sql.charCodeAt(at + 1) === 45) at = this.endOfLine(at + 2);
@@ -183,17 +178,16 @@ export class Lexer {
   private prefixed(letter: number, at: number): number {
     const char = this.sql.charCodeAt(at);
     if (char === 39) {
-      // e n b x
       if (letter === 101) {
+        // E
         if (this.string(at + 1, true, false) === BAD) return BAD;
         // After a line break a string continues with the same escapes: too rare to follow.
         return this.sql.charCodeAt(this.skip(this.position)) === 39 ? BAD : LITERAL;
       }
-      if (letter === 110) return this.string(at + 1, this.escapes, !this.escapes);
-      if (letter === 98 || letter === 120) return this.string(at + 1, false, false);
-      return END;
+      if (letter === 110) return this.string(at + 1, this.escapes, !this.escapes); // N
+      return letter === 98 || letter === 120 ? this.string(at + 1, false, false) : END; // B, X
     }
-    if (letter !== 117 || char !== 38) return END; // u&
+    if (letter !== 117 || char !== 38) return END; // U&
     const quote = this.sql.charCodeAt(at + 1);
     if (quote === 39) return this.string(at + 2, false, false);
     // An identifier in escapes could be any name.
@@ -281,12 +275,8 @@ export class Lexer {
   }
 
   private endOfLine(from: number): number {
-    const sql = this.sql;
     let at = from;
-    for (; at < sql.length; at++) {
-      const char = sql.charCodeAt(at);
-      if (char === 10 || char === 13) break;
-    }
+    while (at < this.sql.length && this.sql.charCodeAt(at) !== 10 && this.sql.charCodeAt(at) !== 13) at++;
     return at;
   }
 

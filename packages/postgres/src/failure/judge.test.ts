@@ -258,6 +258,13 @@ describe("judge", () => {
     expect(judge({ code: "08P01", severity: "FATAL", message: "server conn crashed?" }, W).effect).toBe("unknown");
   });
 
+  it("does not send a text again that may have committed a part of its work", () => {
+    const call = { ...W, inParts: true };
+    expect(judge(server("40P01"), call)).toMatchObject({ effect: "unknown", connection: "keep" });
+    expect(judge(server("P0001"), call)).toMatchObject({ effect: "none", retry: "never" });
+    expect(judge(new Error("Client was closed and is not queryable"), call).effect).toBe("none");
+  });
+
   it("believes the least hopeful of many", () => {
     const members = (...codes: string[]): AggregateError =>
       Object.assign(

@@ -19,11 +19,17 @@ const MAX_MEMBERS = 64;
 /** Longest code that is put into a reason: no code of a server or a driver is longer. */
 const MAX_CODE = 64;
 
+/** Where a rejection happened, and whether the text alone could have kept a part of its work. */
+export type PostgresSituation = Situation & {
+  /** The text commits in parts (see `commitsInParts`), and was not inside a transaction. @default false */
+  readonly inParts?: boolean;
+};
+
 /**
  * What an error of PostgreSQL, of its driver or of the socket means in a situation. Never throws, and always returns a
  * full failure: what is not in the table, and may have reached the server, has an unknown outcome.
  */
-export function judge(error: unknown, situation: Situation): Failure {
+export function judge(error: unknown, situation: PostgresSituation): Failure {
   try {
     return judgeDepth(error, situation, 0);
   } catch {
@@ -37,7 +43,7 @@ function own(error: unknown): Failure | undefined {
   return error instanceof BreakwaterError ? recordedFailure(error) : undefined;
 }
 
-function judgeDepth(error: unknown, situation: Situation, depth: number): Failure {
+function judgeDepth(error: unknown, situation: PostgresSituation, depth: number): Failure {
   const known = own(error);
   if (known !== undefined) return known;
   const facts = factsOf(error);
@@ -111,17 +117,20 @@ function columnsOf({ phase, access, inTransaction }: Situation): readonly Column
   return [access === "read" ? "R" : "W"];
 }
 
-function apply(row: FailureRow, facts: Facts, situation: Situation): Failure {
+function apply(row: FailureRow, facts: Facts, situation: PostgresSituation): Failure {
   const columns = columnsOf(situation);
   const column = columns.find((candidate) => row.verdicts[candidate] !== undefined) ?? columns[0] ?? "W";
   const [advice, ...limits] = (row.verdicts[column] ?? unforeseen(facts)[column] ?? "lost drop").split(" ");
+  const retry = retryOf(advice, column);
   const unproved = (column === "W" || column === "K") && !answered(row, facts);
+  // Where nobody is advised to try again, the server's own error says enough. Otherwise the part that was kept counts.
+  const inParts = situation.inParts === true && column === "W" && row.notSent === undefined && retry !== "never";
   const drop = facts.severity === "fatal" || unproved || column === "C" || limits.includes("drop");
   const optIn = limits.includes("lock") ? "lock" : limits.includes("timeout") ? "timeout" : undefined;
   return {
     phase: row.notSent ?? situation.phase,
-    effect: unproved || advice === "res" || advice === "lost" ? "unknown" : "none",
-    retry: retryOf(advice, column),
+    effect: unproved || inParts || advice === "res" || advice === "lost" ? "unknown" : "none",
+    retry,
     blames: row.blames,
     connection: drop ? "destroy" : "keep",
     reason: facts.code === "" || facts.code.length > MAX_CODE ? row.meaning : `${row.meaning} (${facts.code})`,

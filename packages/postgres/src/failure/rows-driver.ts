@@ -35,7 +35,7 @@ export const DRIVER_ROWS: readonly FailureRow[] = [
     evidence: "measured",
   },
   {
-    name: "pg terminated",
+    name: "pg no connection in time",
     match: { starts: ["Connection terminated due to connection timeout", "timeout expired"] },
     meaning: "no connection within the time for connecting",
     blames: "node",

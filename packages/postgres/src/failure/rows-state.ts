@@ -177,15 +177,6 @@ export const STATE_ROWS: readonly FailureRow[] = [
     evidence: "measured",
   },
   {
-    name: "57014 login",
-    match: { codes: ["57014"], severity: "fatal" },
-    meaning: "logging in took too long",
-    blames: "node",
-    verdicts: { C: "other", B: "other" },
-    source: "PostgreSQL sources, postgres.c: authentication_timeout",
-    evidence: "documentation",
-  },
-  {
     name: "57014",
     match: { codes: ["57014"] },
     meaning: "cancelled by the server, in words that are not known here",

@@ -37,7 +37,10 @@ describe("failure table", () => {
   it.each(FAILURE_TABLE)("$name can be reached: no earlier row hides it", (row) => {
     const situation = { phase: "running", access: "read", inTransaction: false } as const;
     const reasons = samples(row).map((error) => judge(error, situation).reason);
-    expect(reasons.some((reason) => reason.startsWith(row.meaning)), reasons.join(", ")).toBe(true);
+    expect(
+      reasons.some((reason) => reason.startsWith(row.meaning)),
+      reasons.join(", "),
+    ).toBe(true);
   });
 
   it.each(FAILURE_TABLE.filter((row) => row.notSent))("$name is never of unknown effect", (row) => {

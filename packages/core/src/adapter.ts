@@ -62,7 +62,7 @@ class DriverPool implements Pool, CallHost {
   readonly name: string;
   readonly dialect: Dialect;
   readonly events: Events = new Events();
-  readonly layers: readonly Layer[] = [];
+  readonly layers: readonly Layer[];
   readonly clock: Clock;
   readonly statementTimeoutMs: number;
   readonly #driver: Driver;
@@ -79,6 +79,7 @@ class DriverPool implements Pool, CallHost {
   constructor(driver: Driver, dialect: Dialect, options: AdapterOptions & { readonly name: string }) {
     this.name = text("name", options.name);
     this.dialect = dialect;
+    this.layers = driver.layer === undefined ? [] : [{ name: driver.layer, outside: {} }];
     this.clock = options.clock ?? systemClock;
     this.statementTimeoutMs = positiveMs("statementTimeoutMs", options.statementTimeoutMs ?? 60_000);
     this.#acquireTimeoutMs = positiveMs("acquireTimeoutMs", options.acquireTimeoutMs ?? 10_000);
@@ -86,7 +87,10 @@ class DriverPool implements Pool, CallHost {
     this.#permits = new Permits(driver.max);
     driver.listen({
       lost: (error) => this.events.emit("connection:lost", { pool: this.name, error }),
-      notice: (notice) => this.events.emit("connection:notice", { pool: this.name, notice }),
+      notice: (notice) => {
+        this.events.emit("connection:notice", { pool: this.name, notice });
+        if (dialect.notReplicated?.(notice)) this.events.emit("transaction:not-replicated", { pool: this.name, notice });
+      },
     });
   }
 
@@ -127,14 +131,15 @@ class DriverPool implements Pool, CallHost {
     });
   }
 
-  interrupt(reason: Error): void {
-    this.#driver.retire();
-    const calls = [...this.#running];
+  interrupt(reason: Error, whom: "all" | "waiting" = "all"): void {
+    if (whom === "all") this.#driver.retire();
+    const calls = whom === "all" ? [...this.#running] : [];
     const waiting = [...this.#waiting];
     for (const leave of waiting) leave(new NodeLostError(this.name, reason.message, NOT_SENT, reason));
     for (const call of calls) {
       call.interrupt(NODE_LOST, (failure) => new NodeLostError(this.name, reason.message, failure, reason));
     }
+    if (whom === "waiting" && waiting.length === 0) return;
     this.events.emit("pool:interrupted", { pool: this.name, reason, calls: calls.length + waiting.length });
   }
 
@@ -185,7 +190,7 @@ class DriverPool implements Pool, CallHost {
       await bounded(turn, this.#limits(operation, limit, "acquire"), { left, late: () => this.#permits.release() });
     }
     // From here the permit belongs to the connection that is on its way, whether or not its caller stays.
-    const arriving = this.#driver.acquire();
+    const arriving = Promise.resolve(this.#driver.acquire());
     arriving.catch(() => this.#permits.release());
     return this.#judged(
       operation,

@@ -7,7 +7,15 @@ import type { Dialect } from "./dialect.ts";
 import type { DriverConnection } from "./driver.ts";
 import { OutcomeUnknownError, TimeoutError, type Unanswered, UsageError } from "./errors.ts";
 import type { Events } from "./events.ts";
-import { type Blame, type Failure, noteFailure, recordedFailure, type RetryAdvice, type Situation } from "./failure.ts";
+import {
+  type Blame,
+  type Failure,
+  failureOf,
+  noteFailure,
+  recordedFailure,
+  type RetryAdvice,
+  type Situation,
+} from "./failure.ts";
 import type { Operation } from "./operation.ts";
 import type { Connection, QueryResult, Statement } from "./pool.ts";
 import { runTransaction, type TransactionLink } from "./transaction.ts";
@@ -113,6 +121,10 @@ export class Call<T> implements Connection, TransactionLink {
     return this.#firstFailure;
   }
 
+  doubt(error: unknown): OutcomeUnknownError {
+    return this.#unknown(error, { ...failureOf(error), phase: "committing", effect: "unknown" });
+  }
+
   discard(): void {
     this.#discarded = true;
   }
@@ -139,7 +151,9 @@ export class Call<T> implements Connection, TransactionLink {
       failure.effect === "unknown" ? this.#unknown(make({ ...failure, effect: "none" }), failure) : make(failure);
     this.#ended = error;
     this.#tidy();
-    this.#returned = this.#connection.destroy(why.cancel && running !== undefined);
+    // Cancelling a COMMIT that waits for a synchronous standby would not undo it, only leave it not replicated.
+    const cancel = why.cancel && running !== undefined && running.phase !== "committing";
+    this.#returned = this.#connection.destroy(cancel);
     this.#rejectStatement?.(error);
     giveUp(error);
   }
@@ -207,7 +221,8 @@ export class Call<T> implements Connection, TransactionLink {
         (error: unknown) => {
           if (this.#ended !== undefined) return;
           done();
-          reject(this.#raise(error, { ...situation, phase }));
+          const inParts = !situation.inTransaction && this.#host.dialect.commitsInParts?.(statement.text) === true;
+          reject(this.#raise(error, { ...situation, phase, inParts }));
         },
       );
     });
@@ -215,8 +230,12 @@ export class Call<T> implements Connection, TransactionLink {
 
   #situation(text: string): Situation {
     const { kind, access } = this.#operation;
-    if (kind !== "session") return { phase: "running", access, inTransaction: kind === "transaction" };
     const { dialect } = this.#host;
+    if (kind !== "session") {
+      const inTransaction = kind === "transaction";
+      // The caller's function may commit by hand, against all advice; then a lost answer is as ambiguous as ours.
+      return { phase: inTransaction && dialect.commits(text) ? "committing" : "running", access, inTransaction };
+    }
     const inTransaction = this.#connection.transactionStatus !== "idle";
     return {
       phase: inTransaction && dialect.commits(text) ? "committing" : "running",

@@ -4,7 +4,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { Causality } from "./causality.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { UsageError } from "./errors.ts";
+import { messageOf, UsageError } from "./errors.ts";
 import type { EventMap, Listener } from "./events.ts";
 import {
   type Access,
@@ -15,7 +15,7 @@ import {
   queryOperation,
   type TransactionOptions,
 } from "./operation.ts";
-import { flag, knownOptions, oneOf, positiveMs, text } from "./options.ts";
+import { flag, knownOptions, nonNegativeMs, oneOf, positiveMs, text } from "./options.ts";
 import type { CloseOptions, Connection, NodeStats, Pool, PoolStats, QueryResult, Statement } from "./pool.ts";
 import { toStatement, Transaction } from "./transaction.ts";
 
@@ -126,10 +126,11 @@ export class Database {
     options?: CallOptions,
   ): Promise<QueryResult<Row>> {
     try {
-      const noValues = values === undefined || Array.isArray(values) || options !== undefined;
-      const given = noValues ? options : (values as CallOptions);
-      const made = toStatement(this.pool.name, statement, noValues ? (values as readonly unknown[]) : undefined);
-      const context = this.#context(given, () => (this.pool.dialect.classify(made.text) === "read" ? "read" : "write"));
+      // Whatever is no object was meant as values, and is refused as such.
+      const noOptions = typeof values !== "object" || Array.isArray(values) || options !== undefined;
+      const given = noOptions ? options : (values as CallOptions);
+      const made = toStatement(this.pool.name, statement, noOptions ? (values as readonly unknown[]) : undefined);
+      const context = this.context(given, () => (this.pool.dialect.classify(made.text) === "read" ? "read" : "write"));
       return this.pool.execute(queryOperation<Row>(made, context));
     } catch (error) {
       return Promise.reject(error);
@@ -155,7 +156,7 @@ export class Database {
     if (deferrable !== undefined) flag("transaction.deferrable", deferrable);
     let hooks: (() => unknown)[] = [];
     const value = await this.pool.execute<T>({
-      ...this.#context(callOptions, () => (readOnly === true ? "read" : "write")),
+      ...this.context(callOptions, () => (readOnly === true ? "read" : "write")),
       kind: "transaction",
       transaction: {
         ...(isolation === undefined ? {} : { isolation }),
@@ -174,7 +175,7 @@ export class Database {
   /** Borrows a connection until `release()`. What is done on it is never repeated. */
   connect(options: CallOptions = {}): Promise<HeldConnection> {
     return new Promise((resolve, reject) => {
-      const context = this.#context(options, () => "write");
+      const context = this.context(options, () => "write");
       this.pool
         .execute<void>({
           ...context,
@@ -234,6 +235,7 @@ export class Database {
   /** Asks the database for an answer, and says how its nodes stand. Never rejects for a database that is down. */
   async health(options: { readonly timeoutMs?: number } = {}): Promise<Health> {
     const { timeoutMs = 2_000 } = knownOptions("health", options, ["timeoutMs"]);
+    positiveMs("health.timeoutMs", timeoutMs);
     const started = this.#clock.now();
     const outcome = await this.query("SELECT 1", { timeoutMs, access: "read", consistency: "eventual" }).then(
       () => undefined,
@@ -255,14 +257,21 @@ export class Database {
 
   /** Refuses new calls, waits for running ones up to `drainMs`, then ends every connection. Idempotent. */
   async close(options: CloseOptions = {}): Promise<void> {
-    if (this.#parent === undefined) await this.pool.close(knownOptions("close", options, ["drainMs"]));
+    const { drainMs } = knownOptions("close", options, ["drainMs"]);
+    // Before the policies hear of it: a stack that is closed in part is neither open nor closed.
+    if (drainMs !== undefined) nonNegativeMs("close.drainMs", drainMs);
+    if (this.#parent === undefined) await this.pool.close(options);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #context(options: CallOptions | undefined, access: () => Access): OperationContext {
+  /**
+   * What is known of a call with these options, for a face that makes operations of its own: `access` is asked when the
+   * options do not say it.
+   */
+  context(options: CallOptions | undefined, access: () => Access): OperationContext {
     const causality = this.#causal;
     if (options === undefined) return { ...operationContext(access()), causality };
     const given = checkCall(options);
@@ -273,6 +282,7 @@ export class Database {
     const base = operationContext(given.access ?? access());
     return {
       ...base,
+      accessSaid: given.access !== undefined,
       idempotent: given.idempotent ?? false,
       exactlyOnce: given.exactlyOnce,
       idempotencyKey: given.idempotencyKey,
@@ -308,8 +318,7 @@ async function runHooks(hooks: readonly (() => unknown)[]): Promise<void> {
     try {
       await hook();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      process.emitWarning(`an afterCommit() hook threw: ${message}`, { code: "BREAKWATER_HOOK" });
+      process.emitWarning(`an afterCommit() hook threw: ${messageOf(error)}`, { code: "BREAKWATER_HOOK" });
     }
   }
 }

@@ -64,6 +64,14 @@ export interface CommitPosition {
   read(answer: QueryResult): HistoryPoint | undefined;
 }
 
+/** What a text alone cannot tell: whether functions that are not built in change anything. */
+export interface FunctionCatalog {
+  /** Functions that keep a text from being a read and may turn out harmless; empty when nothing about them would help. */
+  undecided(text: string): readonly string[];
+  /** Which of some functions are harmless by the catalog's word. A name that is no function is harmless. */
+  harmless(connection: Connection, names: readonly string[]): Promise<ReadonlySet<string>>;
+}
+
 /** Everything that is particular to one kind of database. */
 export interface Dialect {
   readonly name: string;
@@ -72,12 +80,18 @@ export interface Dialect {
   readonly resolution?: TransactionResolution;
   /** Undefined for a database that cannot tell positions. */
   readonly commitPosition?: CommitPosition;
+  /** Undefined for a database whose functions cannot be looked up. */
+  readonly functions?: FunctionCatalog;
   /** What a statement needs, from its text alone. In doubt it is a write. */
   classify(text: string): StatementClass;
   /** Whether a statement asks to commit the transaction that is open. */
   commits(text: string): boolean;
+  /** Whether a text, sent outside a transaction, may keep a part of its work and then fail. */
+  commitsInParts?(text: string): boolean;
   /** What an error means where it happened. Never throws. */
   judge(error: unknown, situation: Situation): Failure;
+  /** Whether a notice says that a commit has reached this server alone, where others should have it too. */
+  notReplicated?(notice: unknown): boolean;
   /** Whether COMMIT's answer says that the transaction was kept. */
   committed(result: QueryResult): boolean;
   /** Asks a node for its role, history and position, in one round trip. */

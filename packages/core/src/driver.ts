@@ -34,12 +34,14 @@ export interface DriverListener {
 
 /** The connections of one database server. */
 export interface Driver {
+  /** Stands in the pool's `layers`, for those who need to know what is at the bottom of a stack. */
+  readonly layer?: string;
   /** Called once, before anything else. */
   listen(listener: DriverListener): void;
   /** Most connections that `acquire` will have open at once. */
   readonly max: number;
   /** An idle connection, or a new one. */
-  acquire(): Promise<DriverConnection>;
+  acquire(): DriverConnection | Promise<DriverConnection>;
   /** A new connection that does not count towards `max`, for probes: they must get through when all others are taken. */
   open(): Promise<DriverConnection>;
   /** Connections open now, and how many of them are idle. */

@@ -175,13 +175,15 @@ export class OptionError extends RangeError {
   readonly code = "ERR_BREAKWATER_OPTION";
   /** The option as the user wrote it, such as `retry.maxRetries`. */
   readonly option: string;
+  /** What was given, as far as it may be shown: credentials are hidden, and objects, which may hold some, left out. */
   readonly value: unknown;
 
   /** `expected` completes "must be …"; a `complaint` stands in its place where that sentence does not fit. */
   constructor(option: string, value: unknown, expected: string, complaint: string = `must be ${expected}`) {
-    super(`option ${option} ${complaint}, got ${show(value)}`);
+    const shown = presentable(value);
+    super(`option ${option} ${complaint}, got ${show(typeof value === "object" ? value : shown)}`);
     this.option = option;
-    this.value = value;
+    this.value = shown;
   }
 
   override get name(): string {
@@ -208,6 +210,22 @@ export class StackOrderError extends Error {
   }
 }
 
+/** Scheme, credentials and the rest of a connection string in which there is no doubt where the credentials end. */
+const PLAIN_URL = /^([a-z]+:\/\/)[^@?]*(@[^@?]*)(?:\?[^@]*)?$/i;
+
+/** A text as it may be shown: of what looks like a connection string, no more than cannot be a password. */
+function withoutSecrets(text: string): string {
+  if (!/:\/\/|@|passw|pwd/i.test(text)) return text;
+  const [, scheme, rest] = PLAIN_URL.exec(text) ?? [];
+  return rest === undefined ? `${/^[a-z]+:\/\//i.exec(text)?.[0] ?? ""}…` : `${scheme}…${rest}`;
+}
+
+function presentable(value: unknown): unknown {
+  if (typeof value === "string") return withoutSecrets(value);
+  if (Array.isArray(value)) return Object.freeze(value.map((entry) => (Array.isArray(entry) ? [] : presentable(entry))));
+  return typeof value === "object" && value !== null ? undefined : value;
+}
+
 /** A short picture of a wrong value. Objects are named, not printed: they may hold a password. */
 function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
@@ -216,4 +234,13 @@ function show(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? "an empty array" : "an array";
   if (typeof value === "object" && value !== null) return "an object";
   return String(value);
+}
+
+/** What a thrown value says, whatever it is. */
+export function messageOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? String(thrown.message) : String(thrown);
+  } catch {
+    return "something that cannot be shown";
+  }
 }

@@ -2,6 +2,7 @@
  * The typed bus of a stack, on eventemitter3. No listener can break a call by throwing.
  */
 import { EventEmitter } from "eventemitter3";
+import { messageOf } from "./errors.ts";
 
 /**
  * Every event by name, with its one argument. Policies add theirs by declaration merging:
@@ -14,6 +15,8 @@ export interface EventMap {
   "connection:open-transaction": { readonly pool: string };
   /** The server sent a notice or warning. */
   "connection:notice": { readonly pool: string; readonly notice: unknown };
+  /** A write is committed on its node but confirmed by no synchronous standby: a failover may lose it. It is not run again. */
+  "transaction:not-replicated": { readonly pool: string; readonly notice: unknown };
   /** Whatever ran on a node was ended, and its connections are not used again. */
   "pool:interrupted": { readonly pool: string; readonly reason: Error; readonly calls: number };
   /** A call's outcome is not known: it may have been carried out or not. */
@@ -37,7 +40,7 @@ export class Events {
       try {
         // A listener may be an async function, whatever its type says: its rejection is caught as well.
         const outcome: unknown = listener(event);
-        if (outcome instanceof Promise) outcome.catch((error: unknown) => complain(name, error));
+        if (isThenable(outcome)) outcome.then(undefined, (error: unknown) => complain(name, error));
       } catch (error) {
         complain(name, error);
       }
@@ -75,6 +78,9 @@ export class Events {
 }
 
 function complain(name: string, error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error);
-  process.emitWarning(`a listener of "${name}" threw: ${message}`, { code: "BREAKWATER_LISTENER" });
+  process.emitWarning(`a listener of "${name}" threw: ${messageOf(error)}`, { code: "BREAKWATER_LISTENER" });
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }

@@ -40,6 +40,8 @@ export interface Situation {
   readonly access: "read" | "write";
   /** Inside an explicit transaction that has not been asked to commit. */
   readonly inTransaction: boolean;
+  /** The text commits in parts: an error does not prove that nothing was kept. @default false */
+  readonly inParts?: boolean;
 }
 
 const judged = new WeakMap<object, Failure>();

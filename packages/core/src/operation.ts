@@ -28,6 +28,8 @@ export interface TransactionOptions {
 /** What is known of a call before it runs. Policies read it and pass on changed copies; they never change it. */
 export interface OperationContext {
   readonly access: Access;
+  /** Whether the caller said so; otherwise it was read from the statement's text, and more may be known further in. */
+  readonly accessSaid: boolean;
   /** The caller's word that running the call twice does no more than running it once. */
   readonly idempotent: boolean;
   /** When the call must have ended, in milliseconds of the stack's clock; `Infinity` is never. */
@@ -84,6 +86,7 @@ export type Operation<T> = QueryOperation<T> | TransactionOperation<T> | Session
 export function operationContext(access: Access): OperationContext {
   return {
     access,
+    accessSaid: false,
     idempotent: false,
     deadline: Number.POSITIVE_INFINITY,
     signal: undefined,

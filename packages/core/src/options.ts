@@ -74,7 +74,9 @@ export function knownOptions<Options extends object>(
     if (!(known as readonly string[]).includes(key)) {
       const value = (options as Record<string, unknown>)[key];
       const names = known.join(", ");
-      throw new OptionError(`${owner}.${key}`, value, `one of ${names}`, `is unknown (there are ${names})`);
+      // What was meant is not known, so it may be a password or a parameter.
+      const shown = typeof value === "string" ? "…" : value;
+      throw new OptionError(`${owner}.${key}`, shown, `one of ${names}`, `is unknown (there are ${names})`);
     }
   }
   return options;

@@ -114,8 +114,8 @@ class DecoratedPool implements Pool {
     return Object.freeze({ ...inner, policies: Object.freeze([Object.freeze(own), ...inner.policies]) });
   }
 
-  interrupt(reason: Error): void {
-    this.#inner.interrupt(reason);
+  interrupt(reason: Error, whom?: "all" | "waiting"): void {
+    this.#inner.interrupt(reason, whom);
   }
 
   close(options?: CloseOptions): Promise<void> {

@@ -101,9 +101,10 @@ export interface Pool {
   stats(): PoolStats;
   /**
    * Ends whatever runs on this pool with `reason` and lets none of today's connections be used again. For a node
-   * that has stopped answering or has lost its role; new calls open new connections.
+   * that has stopped answering or has lost its role; new calls open new connections. With `waiting`, only calls that
+   * have no connection yet are sent back, and nothing else is touched.
    */
-  interrupt(reason: Error): void;
+  interrupt(reason: Error, whom?: "all" | "waiting"): void;
   /** Refuses new calls, waits for running ones up to a deadline, then cuts them off. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
 }

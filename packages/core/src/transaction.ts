@@ -2,8 +2,14 @@
  * The only place that says begin, commit and rollback.
  */
 import type { CallHost } from "./call.ts";
-import { RolledBackError, type TransactionIdentity, type Unanswered, UsageError } from "./errors.ts";
-import type { Failure } from "./failure.ts";
+import {
+  type OutcomeUnknownError,
+  RolledBackError,
+  type TransactionIdentity,
+  type Unanswered,
+  UsageError,
+} from "./errors.ts";
+import { type Failure, failureOf } from "./failure.ts";
 import type { TransactionOperation } from "./operation.ts";
 import type { Connection, Pool, QueryResult, Statement } from "./pool.ts";
 
@@ -11,6 +17,8 @@ import type { Connection, Pool, QueryResult, Statement } from "./pool.ts";
 export interface TransactionLink extends Connection {
   /** Sends the statement that ends the transaction: from then on a lost answer leaves the outcome unknown. */
   commit(statement: Statement): Promise<QueryResult>;
+  /** Says that an error leaves the outcome unknown, whatever it was taken for. */
+  doubt(error: unknown): OutcomeUnknownError;
   /** Waits until no statement runs. */
   settled(): Promise<void>;
   readonly firstFailure: Failure | undefined;
@@ -50,11 +58,8 @@ export async function runTransaction<T>(
   connection.end();
   await link.settled();
   if (identity !== undefined) link.unanswered = { transaction: identity, value };
-  // Only a connection that has told its incarnation is known to be allowed to ask for positions: a question that is
-  // refused after COMMIT would look like a COMMIT that failed.
-  const position = identity !== undefined && operation.causality !== undefined ? dialect.commitPosition : undefined;
-  const answer = await link.commit({ text: position?.commitText ?? texts.commit });
-  if (!dialect.committed(answer)) {
+  const answer = await commit(link, operation, identity, host);
+  if (answer !== undefined && !dialect.committed(answer)) {
     const first = link.firstFailure;
     throw new RolledBackError(
       name,
@@ -63,8 +68,41 @@ export async function runTransaction<T>(
       first === undefined ? NEVER_RETRIED : { ...first, phase: "committing" },
     );
   }
-  if (operation.access === "write") operation.causality?.wrote(position?.read(answer));
+  const point = answer === undefined ? undefined : dialect.commitPosition?.read(answer);
+  if (operation.access === "write") operation.causality?.wrote(point);
   return value;
+}
+
+/** Pools on which the question for the position has been refused: there COMMIT is sent alone. */
+const withoutPosition = new WeakSet<CallHost>();
+
+/**
+ * Commits, and asks for the commit's position in the same message where somebody keeps count. Answers with what the
+ * server said; undefined when only the question behind COMMIT failed.
+ */
+async function commit<T>(
+  link: TransactionLink,
+  { causality, access }: TransactionOperation<T>,
+  identity: TransactionIdentity | undefined,
+  host: CallHost,
+): Promise<QueryResult | undefined> {
+  const { transaction, commitPosition, resolution } = host.dialect;
+  const counted = identity !== undefined && causality !== undefined && access === "write" && !withoutPosition.has(host);
+  if (!counted || commitPosition === undefined || resolution === undefined) {
+    return await link.commit({ text: transaction.commit });
+  }
+  try {
+    return await link.commit({ text: commitPosition.commitText });
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure.effect === "unknown") throw error;
+    // The server said an error, but not whether of COMMIT or of the question behind it. It still knows.
+    const outcome = await resolution.outcome(link, identity).catch(() => "unprovable" as const);
+    if (outcome === "rolled-back") throw error;
+    if (outcome !== "committed") throw link.doubt(error);
+    if (failure.blames === "statement") withoutPosition.add(host);
+    return undefined;
+  }
 }
 
 /** Begins, and learns who the transaction is where that is wanted and can be known. */

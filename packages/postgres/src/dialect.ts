@@ -4,11 +4,12 @@
 import type { Dialect, QueryResult } from "@breakwater/core";
 
 import { classify } from "./classify/index.ts";
-import { commits } from "./commits.ts";
+import { commits, commitsInParts } from "./commits.ts";
 import { judge } from "./failure/index.ts";
 import { commitPosition } from "./commit-position.ts";
 import { probe } from "./node.ts";
 import { resolution } from "./outcome.ts";
+import { notReplicated } from "./replication.ts";
 import { transactionTexts } from "./texts.ts";
 
 /** What PostgreSQL's statements, errors and transactions mean. */
@@ -19,8 +20,10 @@ export const postgres: Dialect = Object.freeze({
   commitPosition,
   classify,
   commits,
+  commitsInParts,
   judge,
   committed,
+  notReplicated,
   probe,
 });
 

@@ -47,7 +47,9 @@ export function fakePool(answer: Answer = () => emptyResult, name = "fake"): Fak
       return (await answer(operation, calls.length)) as T;
     },
     stats: () => Object.freeze({ name, total: 0, idle: 0, active: 0, waiting: 0, max: 10, policies: [], nodes: [] }),
-    interrupt: (reason) => void interrupts.push(reason),
+    interrupt: (reason, whom) => {
+      if (whom !== "waiting") interrupts.push(reason);
+    },
     close: () => {
       closed = true;
       return Promise.resolve();

@@ -126,59 +126,6 @@ describe("judge", () => {
     expect(recordedFailure(error)).toBeUndefined();
   });
 
-  it("calls the outcome unknown whenever a write or a COMMIT that may have been sent met a lost connection", () => {
-    const lost = [
-      ...["ECONNRESET", "EPIPE", "ETIMEDOUT", "EHOSTUNREACH", "ERR_STREAM_DESTROYED", "ERR_SSL_WRONG", "EPROTO"].map(
-        (code) => ({ code }),
-      ),
-      ...["CONNECTION_CLOSED", "CONNECTION_ENDED", "CONNECTION_DESTROYED"].map((code) => ({ code })),
-      ...["Connection terminated", "Connection terminated unexpectedly", "Query read timeout"].map((m) => new Error(m)),
-      ...["57P01", "57P02", "57P05", "25P03", "25P04", "08006", "08P01", "53200", "XX000", "58030", "99999"].map(
-        (code) => server(code, { severity: "FATAL" }),
-      ),
-      server("57P01", { severity: "WARNING" }),
-      server("XX000", { severity: "PANIC" }),
-      server("40001", { severity: "a language that is not known" }),
-      Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET", syscall: "read" }),
-      new Error("something that a driver said"),
-      null,
-      "text",
-    ];
-    for (const error of lost) {
-      for (const situation of [W, K]) {
-        const failure = judge(error, situation);
-        expect(failure, JSON.stringify(error)).toMatchObject({ effect: "unknown", connection: "destroy" });
-      }
-    }
-  });
-
-  it("calls no write that was answered by ERROR unknown, but for those that the table names", () => {
-    const named = /^(?:08|40003)/;
-    const codes = fc.stringMatching(/^[0-9A-DF-Z][0-9A-Z]{4}$/).filter((code) => !named.test(code));
-    const words = fc.constantFrom("ERROR", "FEHLER", "ОШИБКА", "错误", "ERREUR");
-    fc.assert(
-      fc.property(codes, words, fc.string(), (code, severity, message) => {
-        expect(judge(Object.assign(new Error(message), { code, severity }), W).effect).toBe("none");
-      }),
-    );
-    for (const code of ["08000", "08003", "08006", "08007", "08P01", "40003"]) {
-      expect(judge(server(code), W).effect).toBe("unknown");
-    }
-  });
-
-  it("destroys the connection after FATAL and PANIC, in every language", () => {
-    const codes = fc.stringMatching(/^[0-9A-DF-Z][0-9A-Z]{4}$/);
-    const words = fc.constantFrom("FATAL", "PANIC", "PANIK", "FATALE", "ВАЖНО", "치명적오류", "致命错误", "FATALT");
-    fc.assert(
-      fc.property(codes, words, situations, (code, severity, situation) => {
-        expect(judge(server(code, { severity }), situation).connection).toBe("destroy");
-      }),
-    );
-    for (const code of ["57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25P04"]) {
-      expect(judge(server(code, { severity: "НЕИЗВЕСТНО" }), R).connection).toBe("destroy");
-    }
-  });
-
   it("keeps the connection after an ordinary error", () => {
     for (const code of ["23505", "22P02", "42P01", "P0001", "40001", "40P01", "55P03", "57014", "25006"]) {
       expect(judge(server(code), W).connection, code).toBe("keep");
@@ -206,6 +153,23 @@ describe("judge", () => {
     });
     expect(judge(server("57P03", { severity: "FATAL" }), C)).toMatchObject({ effect: "none", retry: "other-node" });
     expect(judge({ code: "ENOTFOUND" }, C).retryAfterMs).toBeGreaterThan(0);
+  });
+
+  it("sends what a standby refuses to the primary, from wherever it came", () => {
+    const refusals = [
+      server("25006"),
+      server("55000", { message: "recovery is in progress" }),
+      server("0A000", { message: "cannot use serializable mode in a hot standby" }),
+      server("0A000", { routine: "get_relation_info" }),
+      server("XX000", { message: "cannot assign OIDs during recovery" }),
+    ];
+    for (const error of refusals) {
+      for (const situation of [R, T, W, K]) {
+        expect(judge(error, situation)).toMatchObject({ retry: "primary", effect: "none", connection: "keep" });
+      }
+    }
+    expect(judge(server("55000"), W).retry).toBe("never");
+    expect(judge(server("XX000"), W).retry).toBe("never");
   });
 
   it("believes the server's function before its text", () => {

@@ -108,8 +108,8 @@ export const DRIVER_ROWS: readonly FailureRow[] = [
     blames: "node",
     verdicts: { C: "other once" },
     notSent: "connect",
-    source: PG,
-    evidence: "documentation",
+    source: `${PG}; a listener that answers neither yes nor no`,
+    evidence: "measured",
   },
   {
     name: "pg login",

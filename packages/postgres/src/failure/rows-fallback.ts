@@ -1,10 +1,19 @@
 /**
- * The last rows: SQLSTATEs that no other row names, where the server ended the connection or did not say how bad it is.
+ * The last rows for SQLSTATEs: those that no other row names, by how bad the server says it is.
  */
-import { type FailureRow, LOST } from "./row.ts";
+import { type FailureRow, LOST, WRONG } from "./row.ts";
 
 /** What remains of the SQLSTATEs. */
 export const FALLBACK_ROWS: readonly FailureRow[] = [
+  {
+    name: "SQLSTATE",
+    match: { sqlstate: true, severity: "error" },
+    meaning: "the server refused the statement",
+    blames: "statement",
+    verdicts: WRONG,
+    source: "an ERROR ends the statement without any effect: 23505, 22P02, 42P01, P0001",
+    evidence: "measured",
+  },
   {
     name: "user code, severity untold",
     match: {
@@ -14,7 +23,7 @@ export const FALLBACK_ROWS: readonly FailureRow[] = [
     },
     meaning: "the server refused the statement",
     blames: "statement",
-    verdicts: { C: "no", B: "no", R: "no", T: "no", W: "no", K: "no" },
+    verdicts: WRONG,
     proof: "these classes are about the statement and never end a connection that is established",
     source: "PostgreSQL documentation, appendix A; the word for ERROR was in no known language",
     evidence: "documentation",

@@ -29,8 +29,9 @@ export const POOLER_ROWS: readonly FailureRow[] = [
     blames: "node",
     verdicts: REFUSED,
     notSent: "acquire",
-    source: "PgBouncer sources: client_maint() and check_fast_fail() speak to waiting clients alone",
-    evidence: "documentation",
+    source:
+      "PgBouncer 1.18: calls that waited in vain, a server that was down; sources of 1.25: said to waiting clients alone",
+    evidence: "measured",
   },
   {
     name: "pgbouncer full",
@@ -42,14 +43,15 @@ export const POOLER_ROWS: readonly FailureRow[] = [
     blames: "load",
     verdicts: { C: "same slow", B: "same slow", R: "same slow drop", T: "tx slow drop", W: "same slow drop" },
     notSent: "connect",
-    source: "PgBouncer sources: max_client_conn and its kin are checked at login",
-    evidence: "documentation",
+    source: "PgBouncer 1.18: more clients than max_client_conn; sources of 1.25: checked at login",
+    evidence: "measured",
   },
   {
     name: "pgbouncer refused",
     match: {
       codes: ["08P01"],
       starts: [
+        "bouncer config error",
         "no such database",
         "no such user",
         "not allowed",
@@ -64,8 +66,8 @@ export const POOLER_ROWS: readonly FailureRow[] = [
     meaning: "the pooler refused the login",
     blames: "caller",
     verdicts: WRONG,
-    source: "PgBouncer sources, client.c: said before the login is complete",
-    evidence: "documentation",
+    source: "PgBouncer 1.18: an unknown database; sources of 1.25, client.c: said before the login is complete",
+    evidence: "measured",
   },
   {
     name: "pgbouncer lost its server",
@@ -84,7 +86,7 @@ export const POOLER_ROWS: readonly FailureRow[] = [
     meaning: "the pooler lost or gave up the server connection",
     blames: "node",
     verdicts: LOST,
-    source: "PgBouncer sources: disconnect_server() of a connection in use tells its client",
-    evidence: "documentation",
+    source: "PgBouncer 1.18: killed server process, query_timeout, idle_transaction_timeout",
+    evidence: "measured",
   },
 ];

@@ -6,6 +6,9 @@ import { type FailureRow, LOST, REFUSED } from "./row.ts";
 const NODE = "Node.js documentation, errors";
 const MAN = "connect(2), read(2), write(2)";
 
+/** What a process or a machine runs out of. */
+const OWN_LIMITS: readonly string[] = ["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS", "EAGAIN"];
+
 /** Sockets, name resolution, TLS. */
 export const SOCKET_ROWS: readonly FailureRow[] = [
   {
@@ -29,11 +32,21 @@ export const SOCKET_ROWS: readonly FailureRow[] = [
     evidence: "measured",
   },
   {
-    name: "own limits",
-    match: { codes: ["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS", "EAGAIN"] },
+    name: "own limits, connecting",
+    match: { codes: OWN_LIMITS, syscalls: ["connect", "socket", "getaddrinfo"] },
     meaning: "this process or machine is out of sockets",
     blames: "caller",
-    verdicts: { C: "same slow", B: "same slow", R: "other slow drop", T: "tx slow drop", W: "res drop", K: "res drop" },
+    verdicts: { C: "same slow", B: "same slow", R: "same slow drop", T: "tx slow drop", W: "same slow drop" },
+    notSent: "connect",
+    source: MAN,
+    evidence: "documentation",
+  },
+  {
+    name: "own limits",
+    match: { codes: OWN_LIMITS },
+    meaning: "this process or machine ran out of sockets or buffers",
+    blames: "caller",
+    verdicts: { ...LOST, C: "same slow", B: "same slow" },
     source: MAN,
     evidence: "documentation",
   },
@@ -104,6 +117,7 @@ export const SOCKET_ROWS: readonly FailureRow[] = [
       prefixes: [
         "CERT_",
         "CRL_",
+        "ERROR_IN_",
         "SELF_SIGNED_",
         "UNABLE_TO_",
         "DEPTH_ZERO_",
@@ -127,8 +141,8 @@ export const SOCKET_ROWS: readonly FailureRow[] = [
     meaning: "TLS broke",
     blames: "node",
     verdicts: { ...LOST, C: "other once" },
-    source: NODE,
-    evidence: "documentation",
+    source: "a listener that agrees to TLS and then speaks something else",
+    evidence: "measured",
   },
   {
     name: "system error",

@@ -1,100 +1,12 @@
 /**
- * Rows for SQLSTATEs that speak of the server's state: a standby's limits, conflicts, cancelling, lack of resources.
+ * Rows for SQLSTATEs that speak of the server's state: conflicts between transactions, lack of resources, damage.
  */
-import { type FailureRow, type Verdicts, WRONG } from "./row.ts";
+import type { FailureRow } from "./row.ts";
 
 const CODES = "PostgreSQL documentation, appendix A";
 
-/** Only the primary can do this. The refusal proves that nothing changed. */
-const PRIMARY: Verdicts = { R: "prim", T: "prim", W: "prim", K: "prim" };
-
-/** A replica yielded to replay: the same replica would yield again. */
-const YIELDED: Verdicts = { B: "other", R: "other", T: "prim", W: "other", K: "tx" };
-
-/** Wrong role, serialization, deadlock, lock and statement limits, resources, internal errors. */
+/** Serialization, deadlocks, resources, internal errors. */
 export const STATE_ROWS: readonly FailureRow[] = [
-  {
-    name: "25006",
-    match: { codes: ["25006"] },
-    meaning: "the server or the transaction is read-only",
-    blames: "statement",
-    verdicts: PRIMARY,
-    source: "writes, row locks, nextval, NOTIFY, LISTEN, VACUUM and xid functions on a standby",
-    evidence: "measured",
-  },
-  {
-    name: "0A000 standby",
-    match: {
-      codes: ["0A000"],
-      routines: ["get_relation_info", "GetSerializableTransactionSnapshot"],
-      texts: ["during recovery", "in a hot standby"],
-    },
-    meaning: "a standby cannot do this",
-    blames: "statement",
-    verdicts: PRIMARY,
-    source: "unlogged table, SERIALIZABLE and BEGIN READ WRITE on a standby",
-    evidence: "measured",
-  },
-  {
-    name: "55000 standby",
-    match: { codes: ["55000"], texts: ["recovery is in progress"] },
-    meaning: "a standby cannot do this",
-    blames: "statement",
-    verdicts: PRIMARY,
-    source: "WAL position and restore point functions, lo_unlink up to PostgreSQL 15, on a standby",
-    evidence: "measured",
-  },
-  {
-    name: "XX000 standby",
-    match: { codes: ["XX000"], severity: "error", texts: ["during recovery"] },
-    meaning: "a standby cannot do this",
-    blames: "statement",
-    verdicts: PRIMARY,
-    source:
-      "transactional messages, large objects up to PostgreSQL 15, on a standby; internal texts are not translated",
-    evidence: "measured",
-  },
-  {
-    name: "0A000 stale plan",
-    match: { codes: ["0A000"], routines: ["RevalidateCachedQuery"] },
-    meaning: "the prepared statement's result type changed; it did not run",
-    blames: "statement",
-    verdicts: { R: "same", T: "tx", W: "same once" },
-    source: "named statement after ALTER TABLE",
-    evidence: "measured",
-  },
-  {
-    name: "26000",
-    match: { codes: ["26000"], routines: ["FetchPreparedStatement"] },
-    meaning: "the prepared statement is not known to this server connection; it did not run",
-    blames: "statement",
-    verdicts: { R: "same", T: "tx", W: "same once" },
-    source: "named statement after DEALLOCATE",
-    evidence: "measured",
-  },
-  {
-    name: "42P05",
-    match: { codes: ["42P05"], routines: ["StorePreparedStatement"] },
-    meaning: "another prepared statement has this name; it did not run",
-    blames: "statement",
-    verdicts: { R: "same", T: "tx", W: "same once" },
-    source: "named statement whose name was taken by PREPARE",
-    evidence: "measured",
-  },
-  {
-    name: "40001 recovery",
-    match: {
-      // Up to PostgreSQL 15 ProcessInterrupts raises it. Neither serialization nor deadlocks are raised there.
-      codes: ["40001", "40P01"],
-      routines: ["ProcessInterrupts", "ProcessRecoveryConflictInterrupt", "CheckRecoveryConflictDeadlock"],
-      texts: ["conflict with recovery"],
-    },
-    meaning: "the replica had to yield to replay",
-    blames: "contention",
-    verdicts: YIELDED,
-    source: "VACUUM and ACCESS EXCLUSIVE locks replayed against a running read and an idle transaction",
-    evidence: "measured",
-  },
   {
     name: "40001",
     match: { codes: ["40001"] },
@@ -128,8 +40,8 @@ export const STATE_ROWS: readonly FailureRow[] = [
     meaning: "the server is out of memory or resources",
     blames: "load",
     verdicts: { C: "same slow", R: "other once", T: "tx once", W: "no", K: "res" },
-    source: CODES,
-    evidence: "documentation",
+    source: `${CODES}; 53200: more locks than shared memory holds`,
+    evidence: "measured",
   },
   {
     name: "53100",
@@ -146,44 +58,8 @@ export const STATE_ROWS: readonly FailureRow[] = [
     meaning: "a limit of the server's configuration was reached",
     blames: "load",
     verdicts: { C: "same slow", R: "no", T: "no", W: "no", K: "no" },
-    source: CODES,
-    evidence: "documentation",
-  },
-  {
-    name: "55P03",
-    match: { codes: ["55P03"] },
-    meaning: "a lock was not available in time",
-    blames: "contention",
-    verdicts: { R: "same lock", T: "tx lock", W: "same lock", K: "tx lock" },
-    source: "NOWAIT and lock_timeout against a locked row",
+    source: `${CODES}; a temporary file above temp_file_limit`,
     evidence: "measured",
-  },
-  {
-    name: "57014 statement timeout",
-    match: { codes: ["57014"], texts: ["due to statement timeout"] },
-    meaning: "the server's statement timeout ended it",
-    blames: "load",
-    verdicts: { R: "other timeout", T: "tx timeout", W: "no", K: "no" },
-    source: "statement_timeout while a read, a write and a transaction ran",
-    evidence: "measured",
-  },
-  {
-    name: "57014 user request",
-    match: { codes: ["57014"], texts: ["due to user request"] },
-    meaning: "cancelled by someone's request, possibly meant for another statement",
-    blames: "caller",
-    verdicts: { R: "same once", T: "tx once", W: "same once", K: "tx once" },
-    source: "pg_cancel_backend while a read, a write and a transaction ran",
-    evidence: "measured",
-  },
-  {
-    name: "57014",
-    match: { codes: ["57014"] },
-    meaning: "cancelled by the server, in words that are not known here",
-    blames: "load",
-    verdicts: { R: "other timeout", T: "tx timeout", W: "no", K: "no" },
-    source: "the same code and function as a timeout; only a translated text tells them apart",
-    evidence: "documentation",
   },
   {
     name: "58",
@@ -191,8 +67,8 @@ export const STATE_ROWS: readonly FailureRow[] = [
     meaning: "the server could not read or write its files",
     blames: "node",
     verdicts: { C: "other", R: "other", T: "no", W: "no", K: "res" },
-    source: CODES,
-    evidence: "documentation",
+    source: `${CODES}; 58P01: reading a file that is not there`,
+    evidence: "measured",
   },
   {
     name: "72000",
@@ -211,23 +87,5 @@ export const STATE_ROWS: readonly FailureRow[] = [
     verdicts: { C: "no", R: "other once", T: "no", W: "no", K: "res" },
     source: CODES,
     evidence: "documentation",
-  },
-  {
-    name: "25P02",
-    match: { codes: ["25P02"] },
-    meaning: "the transaction had already failed",
-    blames: "statement",
-    verdicts: WRONG,
-    source: "a statement after a failed one",
-    evidence: "measured",
-  },
-  {
-    name: "SQLSTATE",
-    match: { sqlstate: true, severity: "error" },
-    meaning: "the server refused the statement",
-    blames: "statement",
-    verdicts: WRONG,
-    source: "an ERROR ends the statement without any effect: 23505, 22P02, 42P01, P0001",
-    evidence: "measured",
   },
 ];

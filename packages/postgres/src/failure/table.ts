@@ -7,12 +7,16 @@ import { FALLBACK_ROWS } from "./rows-fallback.ts";
 import { LINK_ROWS } from "./rows-link.ts";
 import { POOLER_ROWS } from "./rows-pooler.ts";
 import { SOCKET_ROWS } from "./rows-socket.ts";
+import { STANDBY_ROWS } from "./rows-standby.ts";
 import { STATE_ROWS } from "./rows-state.ts";
+import { STATEMENT_ROWS } from "./rows-statement.ts";
 
 /** Every row of the failure table. Read-only; for documents and tests as well as for `judge`. */
 export const FAILURE_TABLE: readonly FailureRow[] = freeze([
   ...POOLER_ROWS,
   ...LINK_ROWS,
+  ...STANDBY_ROWS,
+  ...STATEMENT_ROWS,
   ...STATE_ROWS,
   ...FALLBACK_ROWS,
   ...SOCKET_ROWS,

@@ -1,0 +1,3 @@
+import { describeFailureTable } from "./suite.ts";
+
+describeFailureTable("the embedded servers");

@@ -108,7 +108,8 @@ export class ConnectionStore implements Driver, ConnectionHome {
       this.#end(member);
       return this.acquire();
     }
-    if (validateAfterIdleMs > 0 && clock.now() - member.idleSince >= validateAfterIdleMs) return this.#validated(member);
+    if (validateAfterIdleMs > 0 && clock.now() - member.idleSince >= validateAfterIdleMs)
+      return this.#validated(member);
     member.uses += 1;
     return member.connection;
   }
@@ -124,12 +125,7 @@ export class ConnectionStore implements Driver, ConnectionHome {
   /** Opens connections until there are `min`. Rejects when one cannot be opened. */
   async warm(): Promise<void> {
     const missing = this.#min - this.#members.size - this.#opening;
-    await Promise.all(
-      Array.from({ length: Math.max(0, missing) }, async () => {
-        const member = await this.#openOne();
-        this.released(member.connection);
-      }),
-    );
+    await Promise.all(Array.from({ length: Math.max(0, missing) }, () => this.#openOne()));
   }
 
   /** Changes the bounds; connections above `max` end as they are given back. */
@@ -218,36 +214,44 @@ export class ConnectionStore implements Driver, ConnectionHome {
       this.#members.size + this.#opening < this.#max &&
       !this.#closed
     ) {
-      this.#openOne().then(
-        ({ connection }) => this.released(connection),
-        (error: unknown) => this.#refuse(error),
-      );
+      this.#openOne().catch((error: unknown) => this.#refuse(error));
     }
   }
 
-  async #openOne(): Promise<Member> {
-    const { clock, random, maxLifetimeMs, onConnect } = this.#options;
+  /** Opens one, and hands it to whoever waits or keeps it idle: in one step, so that nobody opens another for the same. */
+  async #openOne(): Promise<void> {
     this.#opening += 1;
+    let connection: DriverConnection;
     try {
-      const connection = await this.#opener.open(this);
-      const lifetimeMs = maxLifetimeMs === 0 ? Number.POSITIVE_INFINITY : maxLifetimeMs * (1 - LIFETIME_SPREAD * random());
-      const now = clock.now();
-      const member: Member = { connection, expiresAt: now + lifetimeMs, uses: 0, idleSince: now, retired: false };
-      this.#members.set(connection, member);
-      try {
-        await onConnect?.(connection);
-      } catch (error) {
-        this.#end(member);
-        throw error;
-      }
-      this.#openAtOnce = Math.min(this.#max, this.#openAtOnce * 2);
-      return member;
+      connection = await this.#prepared();
     } catch (error) {
+      this.#opening -= 1;
       this.#openAtOnce = 1;
       throw error;
-    } finally {
-      this.#opening -= 1;
     }
+    this.#opening -= 1;
+    // One more for each success: one, two, four … a round, as a TCP sender begins (RFC 5681, slow start).
+    this.#openAtOnce = Math.min(this.#max, this.#openAtOnce + 1);
+    this.released(connection);
+    // A success may have widened how many can be opened at once.
+    this.#serve();
+  }
+
+  async #prepared(): Promise<DriverConnection> {
+    const { clock, random, maxLifetimeMs, onConnect } = this.#options;
+    const connection = await this.#opener.open(this);
+    const lifetimeMs =
+      maxLifetimeMs === 0 ? Number.POSITIVE_INFINITY : maxLifetimeMs * (1 - LIFETIME_SPREAD * random());
+    const now = clock.now();
+    const member: Member = { connection, expiresAt: now + lifetimeMs, uses: 0, idleSince: now, retired: false };
+    this.#members.set(connection, member);
+    try {
+      await onConnect?.(connection);
+    } catch (error) {
+      this.#end(member);
+      throw error;
+    }
+    return connection;
   }
 
   /** A connection could not be opened: those who wait for one hear why, instead of trying one after another. */
@@ -284,13 +288,18 @@ export class ConnectionStore implements Driver, ConnectionHome {
     const { clock, idleTimeoutMs } = this.#options;
     const oldest = this.#idle[0];
     if (this.#timer !== undefined || oldest === undefined || this.#closed) return;
-    const idleUntil = idleTimeoutMs === 0 ? Number.POSITIVE_INFINITY : oldest.idleSince + idleTimeoutMs;
+    const ends = idleTimeoutMs > 0 && this.#members.size > this.#min;
+    const idleUntil = ends ? oldest.idleSince + idleTimeoutMs : Number.POSITIVE_INFINITY;
     const due = Math.min(idleUntil, ...this.#idle.map(({ expiresAt }) => expiresAt));
     if (due === Number.POSITIVE_INFINITY) return;
-    this.#timer = clock.setTimer(due - clock.now(), () => {
-      this.#timer = undefined;
-      this.#sweep();
-    }, true);
+    this.#timer = clock.setTimer(
+      due - clock.now(),
+      () => {
+        this.#timer = undefined;
+        this.#sweep();
+      },
+      true,
+    );
   }
 
   #sweep(): void {

@@ -71,7 +71,9 @@ class DriverPool implements Pool, CallHost {
   // Calls on their way to a connection, each with the way to send it back.
   readonly #waiting = new Set<(reason: Error) => void>();
   readonly #running = new Set<Call<unknown>>();
-  // One connection of its own for probes, kept between them.
+  // Calls that have ended while their connection is still being tidied up or destroyed.
+  readonly #returning = new Set<Call<unknown>>();
+  // One connection of its own for probes, kept between them. A probe takes it away; one that finds none opens another.
   #probe: DriverConnection | undefined;
   #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
@@ -98,10 +100,14 @@ class DriverPool implements Pool, CallHost {
     if (this.#isClosing()) throw new PoolClosedError(this.name);
     if (typeof operation?.run !== "function") throw new UsageError(this.name, "execute() was not given an operation");
     const probing = operation.purpose === "probe";
-    const connection = probing ? await this.#probeConnection(operation) : await this.#acquire(operation);
+    const held = operation.held === undefined ? undefined : this.#driver.held?.(operation.held);
+    const connection = held ?? (probing ? await this.#probeConnection(operation) : await this.#acquire(operation));
     if (this.#isClosing()) {
-      connection.release();
-      if (!probing) this.#permits.release();
+      if (probing) await connection.destroy(false);
+      else {
+        connection.release();
+        if (held === undefined) this.#permits.release();
+      }
       throw new PoolClosedError(this.name);
     }
     const call = new Call(this, connection, operation);
@@ -110,10 +116,25 @@ class DriverPool implements Pool, CallHost {
       return await call.run();
     } finally {
       this.#running.delete(call);
-      if (this.#running.size === 0) this.#drained?.();
-      // A destroyed connection may take a moment to be gone; until then its place is taken.
-      if (!probing) call.whenReturned(() => this.#permits.release());
+      const { returned } = call;
+      if (returned === undefined) this.#back(call, connection, probing, held !== undefined);
+      else {
+        // A destroyed connection may take a moment to be gone; until then its place is taken.
+        this.#returning.add(call);
+        void returned.then(() => this.#back(call, connection, probing, held !== undefined));
+      }
     }
+  }
+
+  #back(call: Call<unknown>, connection: DriverConnection, probing: boolean, held: boolean): void {
+    this.#returning.delete(call);
+    // A held one is its holder's; whoever lent it has the permit.
+    if (!probing && !held) this.#permits.release();
+    else if (held) {
+      // Nothing to give back.
+    } else if (this.#probe === undefined && connection.usable && !this.#isClosing()) this.#probe = connection;
+    else void connection.destroy(false);
+    if (this.#running.size === 0 && this.#returning.size === 0) this.#drained?.();
   }
 
   stats(): PoolStats {
@@ -132,7 +153,10 @@ class DriverPool implements Pool, CallHost {
   }
 
   interrupt(reason: Error, whom: "all" | "waiting" = "all"): void {
-    if (whom === "all") this.#driver.retire();
+    if (whom === "all") {
+      this.#driver.retire();
+      void this.#takeProbe()?.destroy(false);
+    }
     const calls = whom === "all" ? [...this.#running] : [];
     const waiting = [...this.#waiting];
     for (const leave of waiting) leave(new NodeLostError(this.name, reason.message, NOT_SENT, reason));
@@ -143,9 +167,9 @@ class DriverPool implements Pool, CallHost {
     this.events.emit("pool:interrupted", { pool: this.name, reason, calls: calls.length + waiting.length });
   }
 
-  close(options: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
     this.#closing ??= this.#close(nonNegativeMs("close.drainMs", options.drainMs ?? DEFAULT_DRAIN_MS));
-    return this.#closing;
+    await this.#closing;
   }
 
   #isClosing(): boolean {
@@ -153,31 +177,42 @@ class DriverPool implements Pool, CallHost {
   }
 
   async #close(drainMs: number): Promise<void> {
-    this.#permits.refuseAll(new PoolClosedError(this.name));
-    if (this.#running.size > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = this.clock.setTimer(drainMs, resolve);
-        this.#drained = () => {
-          timer.cancel();
-          resolve();
-        };
-      });
-      for (const call of this.#running) call.interrupt(CLOSED, () => new PoolClosedError(this.name));
-    }
-    await this.#probe?.destroy(false);
+    // Nobody gets a connection any more, not even those whose connection is on its way.
+    for (const leave of [...this.#waiting]) leave(new PoolClosedError(this.name));
+    if (this.#running.size + this.#returning.size > 0) await this.#drain(drainMs);
+    for (const call of this.#running) call.interrupt(CLOSED, () => new PoolClosedError(this.name));
+    for (const call of this.#returning) call.cutOff();
+    await Promise.all([this.#takeProbe()?.destroy(false), ...[...this.#returning].map(({ returned }) => returned)]);
     await this.#driver.close();
   }
 
+  async #drain(drainMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.clock.setTimer(drainMs, resolve);
+      this.#drained = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.#drained = undefined;
+  }
+
+  #takeProbe(): DriverConnection | undefined {
+    const probe = this.#probe;
+    this.#probe = undefined;
+    return probe;
+  }
+
   async #probeConnection(operation: Operation<unknown>): Promise<DriverConnection> {
-    if (this.#probe?.usable !== true) {
-      this.#probe = await this.#judged(
-        operation,
-        bounded(this.#driver.open(), this.#limits(operation, operation.deadline, "connect"), {
-          late: (connection) => void connection.destroy(false),
-        }),
-      );
-    }
-    return this.#probe;
+    const kept = this.#takeProbe();
+    if (kept?.usable === true) return kept;
+    void kept?.destroy(false);
+    return this.#judged(
+      operation,
+      bounded(this.#driver.open(), this.#limits(operation, operation.deadline, "connect"), {
+        late: (connection) => void connection.destroy(false),
+      }),
+    );
   }
 
   async #acquire(operation: Operation<unknown>): Promise<DriverConnection> {
@@ -189,8 +224,12 @@ class DriverPool implements Pool, CallHost {
       });
       await bounded(turn, this.#limits(operation, limit, "acquire"), { left, late: () => this.#permits.release() });
     }
+    if (this.#isClosing()) {
+      this.#permits.release();
+      throw new PoolClosedError(this.name);
+    }
     // From here the permit belongs to the connection that is on its way, whether or not its caller stays.
-    const arriving = Promise.resolve(this.#driver.acquire());
+    const arriving = new Promise<DriverConnection>((resolve) => resolve(this.#driver.acquire()));
     arriving.catch(() => this.#permits.release());
     return this.#judged(
       operation,

@@ -4,7 +4,7 @@
 import { abortReason } from "./bounded.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Dialect } from "./dialect.ts";
-import type { DriverConnection } from "./driver.ts";
+import type { DriverConnection, TransactionStatus } from "./driver.ts";
 import { OutcomeUnknownError, TimeoutError, type Unanswered, UsageError } from "./errors.ts";
 import type { Events } from "./events.ts";
 import {
@@ -18,7 +18,7 @@ import {
 } from "./failure.ts";
 import type { Operation } from "./operation.ts";
 import type { Connection, QueryResult, Statement } from "./pool.ts";
-import { runTransaction, type TransactionLink } from "./transaction.ts";
+import { rolledBack, runTransaction, type TransactionLink } from "./transaction.ts";
 
 /** What a call needs of the pool that it runs on. */
 export interface CallHost {
@@ -41,6 +41,15 @@ export interface Interruption {
 const LATE: Interruption = { retry: "other-node", blames: "load", reason: "time ran out", cancel: true };
 const ABORTED: Interruption = { retry: "never", blames: "caller", reason: "aborted by the caller", cancel: true };
 
+const NOT_SENT: Failure = {
+  phase: "unsent",
+  effect: "none",
+  retry: "never",
+  blames: "caller",
+  connection: "keep",
+  reason: "the driver could not make a message of the statement",
+};
+
 /** Longest wait for a ROLLBACK that tidies up, in milliseconds; after it the connection is destroyed instead. */
 const TIDY_MS = 5_000;
 
@@ -60,6 +69,12 @@ export class Call<T> implements Connection, TransactionLink {
   #ended: Error | undefined;
   #discarded = false;
   #firstFailure: Failure | undefined;
+  // The transaction is open at the server. Once it is not any more, the caller's function has ended it by hand.
+  #begun = false;
+  // The caller's function may have made something last before its end: nothing of it may be run again.
+  #final = false;
+  // What the caller's function threw: the caller gets it, whatever becomes of the rollback.
+  #thrown: { readonly error: unknown } | undefined;
   #returned: Promise<void> | undefined;
   unanswered: Unanswered | undefined;
 
@@ -85,12 +100,17 @@ export class Call<T> implements Connection, TransactionLink {
         reject(abortReason(signal));
         return;
       }
+      const { clock } = this.#host;
+      const leftMs = this.#limited ? deadline - clock.now() : Number.POSITIVE_INFINITY;
+      if (leftMs <= 0) {
+        this.#release();
+        reject(this.#unsent());
+        return;
+      }
       this.#giveUp = reject;
       signal?.addEventListener("abort", this.#onAbort, { once: true });
       if (this.#limited) {
-        this.#timer = this.#host.clock.setTimer(deadline - this.#host.clock.now(), () =>
-          this.#tooLate("the deadline passed"),
-        );
+        this.#timer = clock.setTimer(leftMs, () => this.#tooLate("the deadline passed"));
       }
       this.#work().then(
         (value) => {
@@ -100,15 +120,19 @@ export class Call<T> implements Connection, TransactionLink {
           resolve(value);
         },
         (error: unknown) => {
-          const explained = this.#explain(error);
-          if (this.#finish()) reject(explained);
+          this.#explain(error);
+          if (this.#finish()) reject(error);
         },
       );
     });
   }
 
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
-    return this.#inTurn(() => this.#send<Row>(statement, this.#situation(statement.text)));
+    return this.#inTurn(() => {
+      const situation = this.#situation(statement.text);
+      const answer = this.#send<Row>(statement, situation);
+      return situation.phase === "committing" ? answer.then((result) => this.#kept(result)) : answer;
+    });
   }
 
   commit(statement: Statement): Promise<QueryResult> {
@@ -116,7 +140,17 @@ export class Call<T> implements Connection, TransactionLink {
     return this.#inTurn(() => this.#send(statement, { phase: "committing", access, inTransaction: true }));
   }
 
-  /** The failure of the first statement that failed; what a COMMIT that was answered with ROLLBACK goes back to. */
+  async rollBack(statement: Statement, error: unknown): Promise<void> {
+    await this.settled();
+    // Now the transaction still is as the function left it.
+    this.#explain(error);
+    this.#thrown = { error };
+    const situation: Situation = { phase: "running", access: "read", inTransaction: true };
+    // A rollback that fails leaves the connection in its transaction, and so it is destroyed when it is given back.
+    await this.#inTurn(() => this.#send(statement, situation)).catch(() => undefined);
+  }
+
+  /** The failure of the statement that made the transaction fail; what a COMMIT answered with ROLLBACK goes back to. */
   get firstFailure(): Failure | undefined {
     return this.#firstFailure;
   }
@@ -142,7 +176,7 @@ export class Call<T> implements Connection, TransactionLink {
     const failure: Failure = {
       phase: running?.phase ?? "running",
       effect: running !== undefined && mayStay(running) ? "unknown" : "none",
-      retry: this.#operation.kind === "session" ? "never" : why.retry,
+      retry: this.#once ? "never" : why.retry,
       blames: why.blames,
       connection: "destroy",
       reason: why.reason,
@@ -155,13 +189,17 @@ export class Call<T> implements Connection, TransactionLink {
     const cancel = why.cancel && running !== undefined && running.phase !== "committing";
     this.#returned = this.#connection.destroy(cancel);
     this.#rejectStatement?.(error);
-    giveUp(error);
+    giveUp(this.#thrown === undefined ? error : this.#thrown.error);
   }
 
-  /** Runs `then` once the connection has been given back or is gone. */
-  whenReturned(then: () => void): void {
-    if (this.#returned === undefined) then();
-    else void this.#returned.then(then);
+  /** Resolves when the connection is back or gone; undefined when it is, or while the call runs. */
+  get returned(): Promise<void> | undefined {
+    return this.#returned;
+  }
+
+  /** Ends the connection, whatever still had to be tidied up on it. */
+  cutOff(): void {
+    void this.#connection.destroy(false);
   }
 
   #work(): Promise<T> {
@@ -202,7 +240,8 @@ export class Call<T> implements Connection, TransactionLink {
     const timer = this.#limited
       ? undefined
       : clock.setTimer(statementTimeoutMs, () => this.#tooLate(`a statement ran longer than ${statementTimeoutMs} ms`));
-    const phase = this.#connection.usable ? situation.phase : "unsent";
+    const { usable, transactionStatus } = this.#connection;
+    const phase = usable ? situation.phase : "unsent";
     return new Promise((resolve, reject) => {
       const done = (): void => {
         timer?.cancel();
@@ -216,13 +255,14 @@ export class Call<T> implements Connection, TransactionLink {
       this.#connection.query<Row>(statement).then(
         (result) => {
           done();
+          this.#acknowledged(situation);
           resolve(result);
         },
         (error: unknown) => {
           if (this.#ended !== undefined) return;
           done();
           const inParts = !situation.inTransaction && this.#host.dialect.commitsInParts?.(statement.text) === true;
-          reject(this.#raise(error, { ...situation, phase, inParts }));
+          reject(this.#raise(error, { ...situation, phase, inParts }, transactionStatus));
         },
       );
     });
@@ -230,29 +270,59 @@ export class Call<T> implements Connection, TransactionLink {
 
   #situation(text: string): Situation {
     const { kind, access } = this.#operation;
+    const status = this.#connection.transactionStatus;
+    if (kind === "query") return { phase: "running", access, inTransaction: false };
     const { dialect } = this.#host;
-    if (kind !== "session") {
-      const inTransaction = kind === "transaction";
-      // The caller's function may commit by hand, against all advice; then a lost answer is as ambiguous as ours.
-      return { phase: inTransaction && dialect.commits(text) ? "committing" : "running", access, inTransaction };
-    }
-    const inTransaction = this.#connection.transactionStatus !== "idle";
-    return {
-      phase: inTransaction && dialect.commits(text) ? "committing" : "running",
-      access: access === "read" || dialect.classify(text) === "read" ? "read" : "write",
-      inTransaction,
-    };
+    // A transaction is taken to be open from before its BEGIN until the server says that it is not.
+    const inTransaction = kind === "transaction" ? !this.#begun || status !== "idle" : OPEN.has(status);
+    // The caller's function may commit by hand, against all advice; then a lost answer is as ambiguous as ours.
+    const commits = inTransaction && dialect.commits(text);
+    const reads = access === "read" || ((kind === "session" || !inTransaction) && dialect.classify(text) === "read");
+    if (kind === "transaction" && (commits || !(inTransaction || reads))) this.#final = true;
+    return { phase: commits ? "committing" : "running", access: reads ? "read" : "write", inTransaction };
+  }
+
+  /** Whether the call must not be run again, whatever happens to it. */
+  get #once(): boolean {
+    return this.#operation.kind === "session" || this.#final;
+  }
+
+  #acknowledged(situation: Situation): void {
+    const { kind, causality } = this.#operation;
+    if (kind === "transaction") this.#begun ||= this.#connection.transactionStatus !== "idle";
+    // What a session wrote must not be missed by reads elsewhere, however long the session lasts.
+    else if (kind === "session" && causality !== undefined && mayStay(situation)) causality.wrote();
+  }
+
+  /** COMMIT of a failed transaction, sent by hand, is answered with ROLLBACK; its caller believes that it was kept. */
+  #kept<Row>(answer: QueryResult<Row>): QueryResult<Row> {
+    if (this.#host.dialect.committed(answer as QueryResult)) return answer;
+    const first = this.#firstFailure;
+    throw rolledBack(this.#host.name, first === undefined ? undefined : { ...first, retry: "never" });
   }
 
   /** Understands a driver's error, once. */
-  #raise(error: unknown, situation: Situation): unknown {
-    let failure = this.#host.dialect.judge(error, situation);
-    if (this.#operation.kind === "session") failure = { ...failure, retry: "never" };
+  #raise(error: unknown, situation: Situation, before: TransactionStatus): unknown {
+    let failure = this.#connection.refused?.(error) === true ? NOT_SENT : this.#host.dialect.judge(error, situation);
+    if (this.#once) failure = { ...failure, retry: "never" };
     if (failure.connection === "destroy") this.#discarded = true;
-    this.#firstFailure ??= failure;
+    if (this.#firstFailure === undefined || before === "open") this.#firstFailure = failure;
     if (failure.effect === "unknown") return this.#unknown(error, failure);
     noteFailure(error, failure);
     return error;
+  }
+
+  #unsent(): TimeoutError {
+    const reason = "the deadline passed before the call was sent";
+    const { retry, blames } = LATE;
+    return new TimeoutError(this.#host.name, reason, {
+      phase: "unsent",
+      effect: "none",
+      retry,
+      blames,
+      connection: "keep",
+      reason,
+    });
   }
 
   #unknown(cause: unknown, failure: Failure): OutcomeUnknownError {
@@ -268,13 +338,14 @@ export class Call<T> implements Connection, TransactionLink {
    * What an error that came out of the caller's function means. The function may have thrown a statement's error in a
    * wrapping of its own, as ORMs do; and once the transaction had failed or the link was gone, it could not go on.
    */
-  #explain(error: unknown): unknown {
-    if (this.#operation.kind === "query" || recordedFailure(error) !== undefined) return error;
+  #explain(error: unknown): void {
+    if (this.#operation.kind === "query") return;
     const known = failureInCauses(error);
     const stopped = this.#discarded || this.#connection.transactionStatus === "failed";
     const failure = known ?? (stopped ? this.#firstFailure : undefined);
-    if (failure !== undefined) noteFailure(error, failure);
-    return error;
+    if (failure === undefined) return;
+    if (this.#once && failure.retry !== "never") noteFailure(error, { ...failure, retry: "never" });
+    else if (recordedFailure(error) === undefined) noteFailure(error, failure);
   }
 
   /** Gives the connection back. False when the call had been ended before. */
@@ -308,14 +379,17 @@ export class Call<T> implements Connection, TransactionLink {
   async #rollBack(): Promise<void> {
     const connection = this.#connection;
     const { clock, dialect, events, name } = this.#host;
-    events.emit("connection:open-transaction", { pool: name });
-    const timer = clock.setTimer(TIDY_MS, () => void connection.destroy(false));
+    if (OPEN.has(connection.transactionStatus)) events.emit("connection:open-transaction", { pool: name });
+    const timer = clock.setTimer(TIDY_MS, () => void connection.destroy(true));
     await connection.query({ text: dialect.transaction.rollback }).catch(() => undefined);
     timer.cancel();
     if (connection.usable && connection.transactionStatus === "idle") connection.release();
     else await connection.destroy(false);
   }
 }
+
+/** States in which a transaction is surely under way. */
+const OPEN: ReadonlySet<TransactionStatus> = new Set<TransactionStatus>(["open", "failed"]);
 
 /** Whether the database may keep what was being done when the answer was lost. */
 function mayStay(situation: Situation): boolean {

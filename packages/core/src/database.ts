@@ -127,7 +127,7 @@ export class Database {
   ): Promise<QueryResult<Row>> {
     try {
       // Whatever is no object was meant as values, and is refused as such.
-      const noOptions = typeof values !== "object" || Array.isArray(values) || options !== undefined;
+      const noOptions = typeof values !== "object" || values === null || Array.isArray(values) || options !== undefined;
       const given = noOptions ? options : (values as CallOptions);
       const made = toStatement(this.pool.name, statement, noOptions ? (values as readonly unknown[]) : undefined);
       const context = this.context(given, () => (this.pool.dialect.classify(made.text) === "read" ? "read" : "write"));
@@ -165,7 +165,7 @@ export class Database {
       },
       run: async (connection, attempt) => {
         hooks = [];
-        return run(new Transaction(this.pool, connection, attempt, hooks));
+        return Transaction.run(new Transaction(this.pool, connection, attempt, hooks), run);
       },
     });
     await runHooks(hooks);

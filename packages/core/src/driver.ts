@@ -11,7 +11,9 @@ export interface DriverConnection {
   query<Row = Record<string, unknown>>(statement: Statement): Promise<QueryResult<Row>>;
   /** The connection as the driver knows it. */
   readonly driver: unknown;
-  /** Whether a transaction is open, as the server last said. */
+  /** Whether an error of the last statement proves that it was never carried out: the driver itself refused it. */
+  refused?(error: unknown): boolean;
+  /** Whether a transaction is open, as the server last said; unknown while a statement runs that was not given to `query`. */
   readonly transactionStatus: TransactionStatus;
   /** False once the link is known to be dead: a statement given to it now would never be sent. */
   readonly usable: boolean;
@@ -42,6 +44,8 @@ export interface Driver {
   readonly max: number;
   /** An idle connection, or a new one. */
   acquire(): DriverConnection | Promise<DriverConnection>;
+  /** A connection that is lent already, as one whose release leaves it where it is; undefined when it is none or dead. */
+  held?(driver: unknown): DriverConnection | undefined;
   /** A new connection that does not count towards `max`, for probes: they must get through when all others are taken. */
   open(): Promise<DriverConnection>;
   /** Connections open now, and how many of them are idle. */

@@ -54,6 +54,8 @@ export interface OperationContext {
   readonly attempt: number;
   /** A probe asks how a node is; it passes what would refuse a call and has a connection of its own. */
   readonly purpose: "call" | "probe";
+  /** A connection of a session that the caller holds, as its driver knows it: the call runs there while that is possible. */
+  readonly held?: unknown;
 }
 
 /** One statement on any connection; the adapter may use its fastest path. `T` is what the statement's result is. */

@@ -21,6 +21,8 @@ export interface TransactionLink extends Connection {
   doubt(error: unknown): OutcomeUnknownError;
   /** Waits until no statement runs. */
   settled(): Promise<void>;
+  /** Ends the transaction because of `error`, which is what the caller gets, whatever becomes of the rollback. */
+  rollBack(statement: Statement, error: unknown): Promise<void>;
   readonly firstFailure: Failure | undefined;
   /** Whatever ends the call from here on, the transaction can be asked after. */
   unanswered: Unanswered | undefined;
@@ -35,6 +37,12 @@ const NEVER_RETRIED: Failure = {
   reason: "rolled back at COMMIT",
 };
 
+/** The error for COMMIT that was answered with ROLLBACK: some statement had failed before, and that is why. */
+export function rolledBack(pool: string, first: Failure | undefined): RolledBackError {
+  const failure: Failure = first === undefined ? NEVER_RETRIED : { ...first, phase: "committing" };
+  return new RolledBackError(pool, "one of its statements had failed", undefined, failure);
+}
+
 /** Begin, the caller's function, commit; rollback when the function throws. */
 export async function runTransaction<T>(
   link: TransactionLink,
@@ -42,7 +50,6 @@ export async function runTransaction<T>(
   host: CallHost,
 ): Promise<T> {
   const { dialect, name } = host;
-  const texts = dialect.transaction;
   const identity = await begin(link, operation, host);
   const connection = new OpenTransaction(link, name);
   let value: T;
@@ -50,9 +57,7 @@ export async function runTransaction<T>(
     value = await operation.run(connection, operation.attempt);
   } catch (error) {
     connection.end();
-    await link.settled();
-    // A rollback that fails leaves the connection in its transaction, and so it is destroyed when it is given back.
-    await link.query({ text: texts.rollback }).catch(() => undefined);
+    await link.rollBack({ text: dialect.transaction.rollback }, error);
     throw error;
   }
   connection.end();
@@ -60,13 +65,7 @@ export async function runTransaction<T>(
   if (identity !== undefined) link.unanswered = { transaction: identity, value };
   const answer = await commit(link, operation, identity, host);
   if (answer !== undefined && !dialect.committed(answer)) {
-    const first = link.firstFailure;
-    throw new RolledBackError(
-      name,
-      "one of its statements had failed",
-      undefined,
-      first === undefined ? NEVER_RETRIED : { ...first, phase: "committing" },
-    );
+    throw rolledBack(name, link.firstFailure);
   }
   const point = answer === undefined ? undefined : dialect.commitPosition?.read(answer);
   if (operation.access === "write") operation.causality?.wrote(point);
@@ -161,6 +160,10 @@ export class Transaction {
   readonly #connection: Connection;
   readonly #hooks: (() => unknown)[];
   readonly #depth: number;
+  // A part of it that runs now. Statements from outside would land in the part's savepoint, and be undone with it.
+  #part: Transaction | undefined;
+  #partRuns = false;
+  #ended = false;
 
   constructor(pool: Pool, connection: Connection, attempt: number, hooks: (() => unknown)[], depth = 0) {
     this.#pool = pool;
@@ -181,6 +184,7 @@ export class Transaction {
     values?: readonly unknown[],
   ): Promise<QueryResult<Row>> {
     try {
+      this.#check();
       return this.#connection.query<Row>(toStatement(this.#pool.name, statement, values));
     } catch (error) {
       return Promise.reject(error);
@@ -189,28 +193,69 @@ export class Transaction {
 
   /**
    * Runs a part of the transaction that can fail on its own: a savepoint. When `run` throws, what it did is undone, and
-   * the rest of the transaction can go on.
+   * the rest of the transaction can go on. Until then only `run` may use the transaction, through what it is given.
    */
   async transaction<T>(run: (transaction: Transaction) => Promise<T>): Promise<T> {
+    if (typeof run !== "function") throw new UsageError(this.#pool.name, "transaction() was not given a function");
+    this.#check();
     const texts = this.#pool.dialect.transaction;
     const name = `breakwater_${this.#depth + 1}`;
     const hooks: (() => unknown)[] = [];
-    await this.query(texts.savepoint(name));
-    let value: T;
+    this.#partRuns = true;
     try {
-      value = await run(new Transaction(this.#pool, this.#connection, this.attempt, hooks, this.#depth + 1));
-    } catch (error) {
-      await this.query(texts.rollbackToSavepoint(name)).catch(() => undefined);
-      throw error;
+      await this.#send(texts.savepoint(name));
+      this.#part = new Transaction(this.#pool, this.#connection, this.attempt, hooks, this.#depth + 1);
+      try {
+        const value = await Transaction.run(this.#part, run);
+        await this.#send(texts.releaseSavepoint(name));
+        this.#hooks.push(...hooks);
+        return value;
+      } catch (error) {
+        await this.#send(texts.rollbackToSavepoint(name)).catch(() => undefined);
+        throw error;
+      }
+    } finally {
+      this.#part = undefined;
+      this.#partRuns = false;
     }
-    await this.query(texts.releaseSavepoint(name));
-    this.#hooks.push(...hooks);
-    return value;
+  }
+
+  /**
+   * Runs a function with a transaction, which is of no use afterwards. For faces.
+   * @throws UsageError when the function did not wait for a part: it would be committed as far as it has got.
+   */
+  static async run<T>(transaction: Transaction, run: (transaction: Transaction) => Promise<T>): Promise<T> {
+    try {
+      const value = await run(transaction);
+      if (transaction.#partRuns) throw transaction.#misuse("its function did not wait for a transaction() inside it");
+      return value;
+    } finally {
+      transaction.#end();
+    }
+  }
+
+  #end(): void {
+    this.#ended = true;
+    if (this.#part !== undefined) this.#part.#end();
+  }
+
+  #check(): void {
+    if (this.#ended) throw this.#misuse("it has ended; its function used it afterwards");
+    if (this.#partRuns) throw this.#misuse("it was used while a transaction() inside it runs; use what that was given");
+  }
+
+  #misuse(what: string): UsageError {
+    return new UsageError(this.#pool.name, `wrong use of a transaction: ${what}`);
+  }
+
+  #send(text: string): Promise<unknown> {
+    return this.#ended ? Promise.reject(this.#misuse("it has ended")) : this.#connection.query({ text });
   }
 
   /** Calls `run` once the transaction is known to be committed; never when it is rolled back or its outcome is unknown. */
   afterCommit(run: () => unknown): void {
     if (typeof run !== "function") throw new UsageError(this.#pool.name, "afterCommit() was not given a function");
+    if (this.#ended) throw this.#misuse("it has ended; nothing would call the hook");
     this.#hooks.push(run);
   }
 }
@@ -226,8 +271,12 @@ export function toStatement(pool: string, statement: unknown, values?: readonly 
   if (typeof given !== "object" || given === null || typeof given.text !== "string") {
     throw new UsageError(pool, "a statement must be a text, or an object with a text");
   }
-  if (given.values !== undefined && !Array.isArray(given.values)) {
+  if (!isArrayOrNone(given.values) || !isArrayOrNone(values)) {
     throw new UsageError(pool, "the values of a statement must be an array");
   }
   return values === undefined ? (given as Statement) : { ...(given as Statement), values };
+}
+
+function isArrayOrNone(values: unknown): boolean {
+  return values === undefined || Array.isArray(values);
 }

@@ -23,11 +23,11 @@ interface CancelLink {
  * whatever runs next.
  */
 export function cancelRunning(client: PgClient): Promise<void> {
-  const { processID, secretKey, host, port, ssl } = client;
+  const { processID, secretKey, host, port, ssl, sslNegotiation } = client;
   const Connection = (pg as unknown as { Connection?: new (config: object) => CancelLink }).Connection;
   if (Connection === undefined || processID === undefined || processID === null) return Promise.resolve();
   return new Promise((resolve) => {
-    const link = new Connection({ ssl: ssl ?? false });
+    const link = new Connection({ ssl: ssl ?? false, sslNegotiation });
     const end = (): void => {
       clearTimeout(timer);
       link.stream.destroy();
@@ -35,12 +35,19 @@ export function cancelRunning(client: PgClient): Promise<void> {
     };
     const timer = setTimeout(end, CANCEL_MS);
     const send = (): void => link.cancel(processID, secretKey);
-    link.on("connect", () => (ssl ? link.requestSsl() : send()));
+    link.on("connect", () => {
+      if (!ssl) send();
+      else if (sslNegotiation !== "direct") link.requestSsl();
+    });
     link.on("sslconnect", send);
     link.on("error", end);
     link.on("end", end);
-    if (host?.startsWith("/") === true)
-      (link as unknown as { connect(path: string): void }).connect(`${host}/.s.PGSQL.${port}`);
-    else link.connect(port, host);
+    try {
+      if (host?.startsWith("/") === true)
+        (link as unknown as { connect(path: string): void }).connect(`${host}/.s.PGSQL.${port}`);
+      else link.connect(port, host);
+    } catch {
+      end();
+    }
   });
 }

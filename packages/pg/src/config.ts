@@ -20,7 +20,7 @@ export function isPgPool(source: unknown): source is PgPool {
 export function checkPgSource(option: string, source: PgSource): void {
   if (!isPgPool(source)) checkConfig(option, typeof source === "string" ? { connectionString: source } : source);
   else if (source.ended === true || source.ending === true)
-    throw new OptionError(option, source, "a pool that is open");
+    throw new OptionError(option, describe(source), "a pool that is open");
 }
 
 /** Makes the pool of a source that has been checked. */
@@ -31,7 +31,8 @@ export function pgPool(source: PgSource, connectTimeoutMs: number): PgPool {
     return source;
   }
   const config = typeof source === "string" ? { connectionString: source } : source;
-  return new pg.Pool({ connectionTimeoutMillis: connectTimeoutMs, ...(config as object) }) as unknown as PgPool;
+  const { connectionTimeoutMillis: own } = config;
+  return new pg.Pool({ ...config, connectionTimeoutMillis: own || connectTimeoutMs } as object) as unknown as PgPool;
 }
 
 /** Where a source leads, for names in messages: host, port and database, never a password. */
@@ -39,7 +40,8 @@ export function describe(source: PgSource): string {
   if (isPgPool(source)) return describe(source.options as PgConfig);
   const config = typeof source === "string" ? { connectionString: source } : source;
   try {
-    const client = new pg.Client(config as object);
+    // A stream of the user's own making is made for connections, not for names.
+    const client = new pg.Client({ ...config, stream: undefined } as object);
     return `${client.host}:${client.port}/${client.database ?? ""}`;
   } catch {
     return "postgresql";
@@ -65,16 +67,9 @@ function checkConnectionString(option: string, given: unknown): void {
   const known = /^(?:postgres|postgresql):\/\/|^socket:|^\//.test(given);
   try {
     if (!known) throw new Error("no scheme");
-    void new pg.Client({ connectionString: given });
+    const { port } = new pg.Client({ connectionString: given });
+    if (!(port >= 1 && port <= 65_535)) throw new Error("no port");
   } catch {
-    throw new OptionError(option, withoutPassword(given), expected);
+    throw new OptionError(option, given, expected);
   }
-}
-
-/** A connection string as it may be shown: everything between the scheme and the last `@` is hidden. */
-function withoutPassword(given: string): string {
-  const at = given.lastIndexOf("@");
-  if (at === -1) return given;
-  const scheme = given.indexOf("://");
-  return `${scheme === -1 || scheme > at ? "" : given.slice(0, scheme + 3)}…${given.slice(at)}`;
 }

@@ -8,7 +8,16 @@ import type { PgClient } from "./types.ts";
 const STATUS: Readonly<Record<string, TransactionStatus>> = { I: "idle", T: "open", E: "failed" };
 
 /** How long a polite goodbye may take before the link is cut, in milliseconds. */
-const GOODBYE_MS = 1_000;
+export const GOODBYE_MS = 1_000;
+
+/** What pg says when `query_timeout` has passed. The statement still runs. */
+const UNANSWERED = "Query read timeout";
+
+/**
+ * SQLSTATEs after which pg goes on believing that the server knows a prepared statement, or that it does not: 26000,
+ * 42P05, and 0A000 "cached plan must not change result type".
+ */
+const OUT_OF_STEP: ReadonlySet<unknown> = new Set(["26000", "42P05", "0A000"]);
 
 export class PgConnection implements DriverConnection {
   readonly driver: PgClient;
@@ -19,20 +28,41 @@ export class PgConnection implements DriverConnection {
   readonly #giveBack: ((destroy: boolean) => void) | undefined;
   #lost = false;
   #ended = false;
+  // A statement was given up by pg itself, and still runs.
+  #unanswered = false;
+  #refused: { readonly error: unknown } | undefined;
+  // As ReadyForQuery said, where pg does not tell (before 8.17).
+  #status: string | undefined;
 
   /** Without `giveBack` the client belongs to no pool, and whoever opened it keeps it. */
   constructor(client: PgClient, giveBack?: (destroy: boolean) => void) {
     this.driver = client;
     this.#giveBack = giveBack;
     // Without a listener an error of a connection in use would end the process. Its statement hears of it as well.
-    client.on("error", () => {
-      this.#lost = true;
-    });
-    client.on("end", () => {
-      this.#lost = true;
-      this.#ended = true;
-    });
+    client.on("error", this.#onError);
+    client.on("end", this.#onEnd);
+    if (client.getTransactionStatus === undefined) client.connection?.on("readyForQuery", this.#onReady);
   }
+
+  /** Leaves nothing of itself on a client that others go on using. */
+  forget(): void {
+    this.driver.removeListener("error", this.#onError);
+    this.driver.removeListener("end", this.#onEnd);
+    this.driver.connection?.removeListener("readyForQuery", this.#onReady);
+  }
+
+  readonly #onError = (): void => {
+    this.#lost = true;
+  };
+
+  readonly #onEnd = (): void => {
+    this.#lost = true;
+    this.#ended = true;
+  };
+
+  readonly #onReady = (message?: { readonly status?: string }): void => {
+    this.#status = message?.status;
+  };
 
   get usable(): boolean {
     const { _queryable, _ending, connection } = this.driver;
@@ -47,35 +77,59 @@ export class PgConnection implements DriverConnection {
   }
 
   get transactionStatus(): TransactionStatus {
-    const status = this.driver.getTransactionStatus?.();
-    return status === undefined || status === null ? "unknown" : (STATUS[status] ?? "unknown");
+    const { driver } = this;
+    if (driver.readyForQuery === false) return "unknown";
+    const status = driver.getTransactionStatus?.() ?? this.#status;
+    return status === undefined ? "unknown" : (STATUS[status] ?? "unknown");
   }
 
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
     return new Promise((resolve, reject) => {
-      this.driver.query(statement, (error, result) => {
-        if (error === null || error === undefined) resolve(result as QueryResult<Row>);
-        else this.#answered(() => reject(error as Error));
-      });
+      let over = false;
+      let sending = true;
+      this.#refused = undefined;
+      const answered = (error: unknown, result: unknown): void => {
+        // When it cannot make a message of the parameters, pg calls with the error, and again when the server is ready.
+        if (over) return;
+        over = true;
+        if (error === null || error === undefined) {
+          resolve(result as QueryResult<Row>);
+          return;
+        }
+        if (sending) this.#refused = { error };
+        if (statement.name !== undefined && (sending || OUT_OF_STEP.has(peek(error, "code")))) this.retired = true;
+        this.#whenReady(error, () => reject(error as Error));
+      };
+      try {
+        this.driver.query(statement, answered);
+      } catch (error) {
+        answered(error, undefined);
+      }
+      sending = false;
     });
+  }
+
+  refused(error: unknown): boolean {
+    return this.#refused !== undefined && this.#refused.error === error;
   }
 
   release(): void {
     if (this.#giveBack === undefined) return;
     this.held = false;
     if (this.retired) void this.#end(true);
-    else this.#giveBack(false);
+    else this.#handBack(false);
   }
 
   async destroy(cancel: boolean): Promise<void> {
     if (!this.held) return;
     const answering = this.usable;
+    const atOnce = !answering || this.transactionStatus !== "idle" || cancel;
     this.held = false;
     this.retired = true;
     // From here nobody may send anything over it, not even while the cancel request is under way.
     this.#lost = true;
-    if (cancel && answering) await cancelRunning(this.driver);
-    await this.#end(!answering || this.transactionStatus !== "idle" || cancel);
+    if ((cancel || this.#unanswered) && answering) await cancelRunning(this.driver);
+    await this.#end(atOnce);
   }
 
   /** Ends the link of a connection that nobody holds. The pool hears of it as of any lost connection. */
@@ -87,10 +141,18 @@ export class PgConnection implements DriverConnection {
   async #end(atOnce: boolean): Promise<void> {
     const { connection } = this.driver;
     if (this.#giveBack === undefined) this.driver.end().catch(() => undefined);
-    else this.#giveBack(true);
+    else this.#handBack(true);
     // A polite goodbye waits for the server; one that is gone, or busy with our statement, would keep us waiting.
     if (atOnce) connection?.stream?.destroy();
     await this.gone();
+  }
+
+  #handBack(destroy: boolean): void {
+    try {
+      this.#giveBack?.(destroy);
+    } catch {
+      // Whoever borrowed it has released it past us, through the driver's own client: it is the pool's already.
+    }
   }
 
   /** Resolves when the link has ended: by the server's own goodbye, or cut after a limit. */
@@ -98,11 +160,16 @@ export class PgConnection implements DriverConnection {
     const stream = this.driver.connection?.stream;
     if (this.#ended || stream === undefined) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(() => stream.destroy(), GOODBYE_MS);
-      this.driver.on("end", () => {
+      const end = (): void => {
         clearTimeout(timer);
+        this.driver.removeListener("end", end);
         resolve();
-      });
+      };
+      const timer = setTimeout(() => {
+        stream.destroy();
+        end();
+      }, GOODBYE_MS);
+      this.driver.on("end", end);
     });
   }
 
@@ -110,19 +177,44 @@ export class PgConnection implements DriverConnection {
    * pg reports an error as soon as it arrives. Only ReadyForQuery, which follows, tells the state of the transaction and
    * proves that an autocommit statement was undone; after FATAL the connection ends instead.
    */
-  #answered(then: () => void): void {
+  #whenReady(error: unknown, then: () => void): void {
     const { connection } = this.driver;
-    const ready = (this.driver as { readonly readyForQuery?: boolean }).readyForQuery;
-    if (connection === undefined || ready !== false || !this.usable) {
+    if (connection === undefined || this.driver.readyForQuery !== false || !this.usable) {
       then();
       return;
     }
-    const once = (): void => {
-      connection.removeListener("readyForQuery", once);
-      connection.removeListener("end", once);
+    if (peek(error, "message") === UNANSWERED) {
+      // The server may never be ready.
+      this.#unanswered = true;
+      then();
+      return;
+    }
+    let waiting = true;
+    const end = (): void => {
+      if (!waiting) return;
+      waiting = false;
+      connection.removeListener("readyForQuery", end);
+      connection.removeListener("end", end);
+      clearTimeout(timer);
       then();
     };
-    connection.once("readyForQuery", once);
-    connection.once("end", once);
+    connection.once("readyForQuery", end);
+    connection.once("end", end);
+    // Where pg gives up before it sends anything, it is ready again as soon as it has told us.
+    queueMicrotask(() => {
+      if (this.driver.readyForQuery !== false) end();
+    });
+    // And before 8.17 it forgets to end what it had begun to send, and is never ready again.
+    const timer =
+      this.#refused === undefined
+        ? undefined
+        : setTimeout(() => {
+            this.#lost = true;
+            end();
+          }, GOODBYE_MS);
   }
+}
+
+function peek(value: unknown, key: string): unknown {
+  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined;
 }

@@ -1,19 +1,30 @@
 /**
  * The connections of one server, on `pg.Pool`.
  */
-import type { Driver, DriverConnection, DriverListener } from "@breakwater/core";
+import type { Driver, DriverConnection, DriverListener, Events } from "@breakwater/core";
 import pg from "pg";
-import { PgConnection } from "./connection.ts";
+import { GOODBYE_MS, PgConnection } from "./connection.ts";
+import { tellEvents } from "./face/events.ts";
+import { keptByHolder } from "./face/held.ts";
 import type { PgClient, PgPool } from "./types.ts";
 
+/** What stands at the bottom of a stack on `pg`, by its name in `pool.layers`. */
+export const PG_LAYER = "pg";
+
 export class PgDriver implements Driver {
+  readonly layer: string = PG_LAYER;
   readonly max: number;
   readonly #pool: PgPool;
   readonly #closePool: boolean;
   readonly #connectTimeoutMs: number;
   // One wrapper for the life of a client: its listeners are added once.
   readonly #connections = new Map<PgClient, PgConnection>();
+  // How the pool takes each client back. Whoever borrows a client may have put a function of its own in that place.
+  readonly #takeBack = new WeakMap<PgClient, PgClient["release"]>();
+  // Clients that are out of the pool: with us, or with others who use the same pool.
+  readonly #out = new WeakSet<PgClient>();
   #listener: DriverListener | undefined;
+  #stopTelling: (() => void) | undefined;
 
   constructor(pool: PgPool, closePool: boolean, connectTimeoutMs: number) {
     this.#pool = pool;
@@ -26,6 +37,8 @@ export class PgDriver implements Driver {
     this.#listener = listener;
     this.#pool.on("error", this.#onLost);
     this.#pool.on("remove", this.#onRemove);
+    this.#pool.on("acquire", this.#onAcquire);
+    this.#pool.on("release", this.#onRelease);
   }
 
   async acquire(): Promise<DriverConnection> {
@@ -33,17 +46,40 @@ export class PgDriver implements Driver {
       const client = await this.#pool.connect();
       const connection = this.#connections.get(client) ?? this.#adopt(client);
       connection.held = true;
+      this.#takeBack.set(client, client.release);
       if (!connection.retired && connection.usable) return connection;
       // It died, or was given up, while it was idle, and the pool has not heard of it yet.
       await connection.destroy(false);
     }
   }
 
+  held(client: unknown): DriverConnection | undefined {
+    const connection = this.#connections.get(client as PgClient);
+    return connection?.held === true && connection.usable ? keptByHolder(connection) : undefined;
+  }
+
+  /** Lets the listeners of a stack hear what those of a `pg.Pool` do. */
+  tell(events: Events, pool: string): void {
+    this.#stopTelling = tellEvents(this.#pool, events, pool);
+  }
+
   async open(): Promise<DriverConnection> {
     const Client = (this.#pool.Client ?? pg.Client) as new (config: object) => PgClient;
-    const client = new Client({ ...this.#pool.options, connectionTimeoutMillis: this.#connectTimeoutMs });
+    // pg hides the password from copies.
+    const { password } = this.#pool.options;
+    const client = new Client({
+      ...this.#pool.options,
+      ...(password === undefined ? {} : { password }),
+      connectionTimeoutMillis: this.#connectTimeoutMs,
+    });
     const connection = new PgConnection(client);
-    await client.connect();
+    try {
+      await client.connect();
+    } catch (error) {
+      // pg leaves the link open when it was the client that could not go on.
+      client.connection?.stream?.destroy();
+      throw error;
+    }
     // A probe must not keep a finished program alive.
     client.unref?.();
     return connection;
@@ -54,28 +90,68 @@ export class PgDriver implements Driver {
   }
 
   retire(): void {
-    for (const connection of this.#connections.values()) {
-      if (connection.held) connection.retired = true;
+    for (const [client, connection] of this.#connections) {
+      // Those that are out end when they come back, as far as we are concerned.
+      if (connection.held || this.#out.has(client)) connection.retired = true;
       else connection.cut();
     }
   }
 
   async close(): Promise<void> {
-    if (!this.#closePool || this.#pool.ended === true || this.#pool.ending === true) return;
+    if (!this.#closePool || this.#pool.ended === true || this.#pool.ending === true) {
+      this.#forget();
+      return;
+    }
     const links = [...this.#connections.values()].map((connection) => connection.gone());
-    await this.#pool.end();
-    await Promise.all(links);
+    let timer: NodeJS.Timeout | undefined;
+    // A pool that others use as well ends when they have given everything back, which nobody can wait for.
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        for (const client of this.#pool._clients ?? []) {
+          if (client._connected !== true) client.connection?.stream?.destroy();
+        }
+        timer = setTimeout(resolve, GOODBYE_MS);
+      }, GOODBYE_MS);
+    });
+    await Promise.race([this.#pool.end().then(() => Promise.all(links)), limit]);
+    clearTimeout(timer);
+  }
+
+  /** Takes our listeners off a pool that goes on without us. */
+  #forget(): void {
+    this.#stopTelling?.();
+    this.#pool.removeListener("error", this.#onLost);
+    this.#pool.removeListener("remove", this.#onRemove);
+    this.#pool.removeListener("acquire", this.#onAcquire);
+    this.#pool.removeListener("release", this.#onRelease);
+    for (const [client, connection] of this.#connections) {
+      connection.forget();
+      client.removeListener("notice", this.#onNotice);
+    }
+    this.#connections.clear();
   }
 
   #adopt(client: PgClient): PgConnection {
-    const connection = new PgConnection(client, (destroy) => client.release?.(destroy));
-    client.on("notice", (notice) => this.#listener?.notice(notice));
+    const connection = new PgConnection(client, (destroy) => this.#takeBack.get(client)?.(destroy));
+    client.on("notice", this.#onNotice);
     this.#connections.set(client, connection);
     return connection;
   }
 
   readonly #onLost = (error: unknown): void => {
     this.#listener?.lost(error);
+  };
+
+  readonly #onNotice = (notice: unknown): void => {
+    this.#listener?.notice(notice);
+  };
+
+  readonly #onAcquire = (client: PgClient): void => {
+    this.#out.add(client);
+  };
+
+  readonly #onRelease = (_error: unknown, client: PgClient): void => {
+    this.#out.delete(client);
   };
 
   readonly #onRemove = (client: PgClient): void => {

@@ -11,7 +11,7 @@ import {
   positiveMs,
 } from "@breakwater/core";
 import { postgres } from "@breakwater/postgres";
-import { checkPgSource, describe, pgPool, type PgSource } from "./config.ts";
+import { checkPgSource, describe, isPgPool, pgPool, type PgSource } from "./config.ts";
 import { PgDriver } from "./driver.ts";
 
 export interface FromPgOptions extends AdapterOptions {
@@ -31,6 +31,12 @@ export function fromPg(source: PgSource, options: FromPgOptions = {}): Pool {
   const connectMs = positiveMs("connectTimeoutMs", connectTimeoutMs ?? 5_000);
   const closes = flag("closePool", closePool ?? true);
   checkPgSource("source", source);
+  // What `pg` calls the connection timeout also bounds the wait for a connection to become free.
+  const { connectionTimeoutMillis: ownMs } = isPgPool(source) ? source.options : typeof source === "string" ? {} : source;
+  const limits = typeof ownMs === "number" && ownMs > 0 ? { acquireTimeoutMs: ownMs } : {};
   const pool = pgPool(source, connectMs);
-  return driverPool(new PgDriver(pool, closes, connectMs), postgres, { name: describe(source), ...adapterOptions });
+  const driver = new PgDriver(pool, closes, connectMs);
+  const made = driverPool(driver, postgres, { name: describe(source), ...limits, ...adapterOptions });
+  driver.tell(made.events, made.name);
+  return made;
 }

@@ -1,4 +1,7 @@
 /** Breakwater pools on node-postgres. */
 export { checkPgSource, isPgPool, type PgSource } from "./config.ts";
 export { fromPg, type FromPgOptions } from "./from-pg.ts";
+export { asPgPool } from "./face/as-pg-pool.ts";
+export type { AsPgPoolOptions } from "./face/options.ts";
+export { Pool, type PgPoolConfig, type PgStack } from "./face/pool.ts";
 export type { PgClient, PgConfig, PgLink, PgPool } from "./types.ts";

@@ -10,6 +10,7 @@ export interface PgClient {
   release?(destroy?: boolean): void;
   unref?(): void;
   on(event: "error" | "notice" | "end", listener: (argument: unknown) => void): unknown;
+  removeListener(event: "error" | "notice" | "end", listener: (argument: unknown) => void): unknown;
   /** `I`, `T` or `E`, as the server last said. */
   getTransactionStatus?(): string | null;
   readonly processID?: number | null;
@@ -17,7 +18,10 @@ export interface PgClient {
   readonly host?: string;
   readonly port?: number;
   readonly ssl?: unknown;
+  readonly sslNegotiation?: string;
   readonly connection?: PgLink;
+  /** False while a statement runs. */
+  readonly readyForQuery?: boolean;
   // Not public, but the only word on whether a statement would be sent at all.
   readonly _queryable?: boolean;
   readonly _ending?: boolean;
@@ -26,8 +30,9 @@ export interface PgClient {
 /** The protocol side of a client. Absent in the native binding. */
 export interface PgLink {
   readonly stream?: { destroy(): void; readonly destroyed: boolean; readonly writable: boolean; unref?(): void };
+  on(event: string, listener: (message: { readonly status?: string }) => void): unknown;
   once(event: string, listener: () => void): unknown;
-  removeListener(event: string, listener: () => void): unknown;
+  removeListener(event: string, listener: (...args: never[]) => void): unknown;
 }
 
 /** A `pg.Pool`. */
@@ -35,13 +40,16 @@ export interface PgPool {
   connect(): Promise<PgClient>;
   end(): Promise<void>;
   on(event: string, listener: (...args: never[]) => void): unknown;
+  removeListener(event: string, listener: (...args: never[]) => void): unknown;
   readonly totalCount: number;
   readonly idleCount: number;
   readonly waitingCount: number;
-  readonly options: { max?: number; connectionTimeoutMillis?: number | undefined };
+  readonly options: { max?: number; connectionTimeoutMillis?: number | undefined; readonly password?: unknown };
   readonly ended?: boolean;
   readonly ending?: boolean;
   readonly Client?: unknown;
+  // Not public, but the only way to those that are still connecting.
+  readonly _clients?: readonly (PgClient & { readonly _connected?: boolean })[];
 }
 
 /** How to reach a server: what `new pg.Pool()` takes. Everything is passed on untouched, TLS options too. */

@@ -32,7 +32,7 @@ export const resolution: TransactionResolution = Object.freeze({
     const known = incarnations.get(key);
     if (known !== undefined) return known;
     const [row] = await leastRefused(connection, (life) => ({ text: `SELECT ${life} AS incarnation` }));
-    const incarnation = String(row?.["incarnation"] ?? "");
+    const incarnation = typeof row?.["incarnation"] === "string" ? row["incarnation"] : "";
     incarnations.set(key, incarnation);
     return incarnation;
   },

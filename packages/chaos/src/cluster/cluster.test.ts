@@ -13,6 +13,7 @@ async function started(options: ClusterOptions = {}): Promise<Cluster> {
   const cluster = await startCluster(options);
   onTestFinished(() => cluster.close());
   await cluster.primary.query("CREATE TABLE t (i int PRIMARY KEY)");
+  for (const replica of cluster.replicas) await shows(replica, []);
   return cluster;
 }
 

@@ -47,7 +47,7 @@ export class Pump {
     // Never before those in front, also when the latency was just made shorter.
     const last = this.#queue.at(-1)?.due ?? 0;
     this.#queue.push({ due: Math.max(performance.now() + this.#latencyMs, last), cargo });
-    this.#held += cargo.length;
+    this.#held += sizeOf(cargo);
     this.#schedule();
     this.#steer();
   }
@@ -89,7 +89,7 @@ export class Pump {
     const now = performance.now() + 0.5;
     const left = this.#queue.findIndex((one) => one.due > now);
     for (const { cargo } of this.#queue.splice(0, left === -1 ? this.#queue.length : left)) {
-      this.#held -= cargo.length;
+      this.#held -= sizeOf(cargo);
       this.#deliver(cargo);
     }
     this.#schedule();
@@ -112,4 +112,8 @@ export class Pump {
     if (this.#frozen || this.#blocked || this.#held > mostHeld) this.#from.pause();
     else if (this.#from.isPaused()) this.#from.resume();
   }
+}
+
+function sizeOf(cargo: Cargo): number {
+  return typeof cargo === "string" ? 0 : cargo.length;
 }

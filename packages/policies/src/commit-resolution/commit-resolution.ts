@@ -101,9 +101,14 @@ class Resolver implements PolicyPart {
     if (operation.kind === "transaction") return this.#resolvable(operation, next);
     const { exactlyOnce = this.#settings.exactlyOnce, idempotencyKey, idempotent } = operation;
     if (idempotencyKey === undefined && (!exactlyOnce || idempotent)) return next(operation);
+    // A text that commits by itself would end the transaction that it is put into.
+    const ends = this.#inner.dialect.commits(operation.statement.text);
+    if (ends && idempotencyKey === undefined) return next(operation);
+    if (ends)
+      throw new UsageError(this.#inner.name, "a statement that commits by itself cannot have an idempotencyKey");
     return this.#resolvable(asTransaction(operation), next).catch((error: unknown) => {
       // VACUUM and its like refuse to run in a transaction; nothing has happened, and they are sent as they are.
-      if (idempotencyKey === undefined && codeOf(error) === IN_A_TRANSACTION) return next(operation);
+      if (idempotencyKey === undefined && REFUSES_TRANSACTION.has(codeOf(error))) return next(operation);
       throw error;
     });
   }
@@ -223,12 +228,15 @@ interface Answer {
   readonly by: "status" | "ledger";
 }
 
-/** SQLSTATE 25001, active_sql_transaction: "cannot run inside a transaction block". */
-const IN_A_TRANSACTION = "25001";
+/**
+ * SQLSTATE 25001, active_sql_transaction: "cannot run inside a transaction block"; 2D000, invalid_transaction_termination:
+ * a procedure that commits was called inside one. The statement is rolled back with either.
+ */
+const REFUSES_TRANSACTION: ReadonlySet<unknown> = new Set(["25001", "2D000"]);
 
 /** The same statement as a unit that begins and commits. */
 function asTransaction<T>(operation: QueryOperation<T>): TransactionOperation<T> {
-  const { statement, ...rest } = operation;
+  const { statement: _, ...rest } = operation;
   return { ...rest, kind: "transaction", transaction: {} };
 }
 

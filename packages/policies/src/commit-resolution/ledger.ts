@@ -2,7 +2,7 @@
  * A row per piece of work, written in the transaction that does it: there if and only if the work was committed. It
  * survives a failover as the work itself does, and it needs no status function of the database.
  */
-import type { Connection } from "@breakwater/core";
+import type { Connection, QueryResult } from "@breakwater/core";
 
 /** Name of the ledger's table, unless another is chosen. */
 export const LEDGER_TABLE = "breakwater_ledger";
@@ -11,12 +11,15 @@ export const LEDGER_TABLE = "breakwater_ledger";
 export function ledgerTableSql(table: string = LEDGER_TABLE): string {
   return `CREATE TABLE IF NOT EXISTS ${quoted(table)} (
   key text PRIMARY KEY,
-  result jsonb,
+  result json,
   written_at timestamptz NOT NULL DEFAULT now()
 )`;
 }
 
-/** The statement that removes rows older than a number of seconds; no retry may come later than that. */
+/**
+ * The statement that removes rows older than a number of seconds. A call under a key that has been swept runs again, so
+ * no retry may come later than that. To be run now and then; it reads the whole table.
+ */
 export function ledgerSweepSql(olderThanSeconds: number, table: string = LEDGER_TABLE): string {
   if (!Number.isSafeInteger(olderThanSeconds) || olderThanSeconds < 1) {
     throw new RangeError(`olderThanSeconds must be a whole number from 1, got ${olderThanSeconds}`);
@@ -37,7 +40,8 @@ export class Ledger {
   constructor(table: string) {
     const name = quoted(table);
     this.#insert = `INSERT INTO ${name} (key) VALUES ($1) ON CONFLICT (key) DO NOTHING`;
-    this.#find = `SELECT result FROM ${name} WHERE key = $1`;
+    // As text: a driver's own reading of JSON may have been changed, and cannot tell null from nothing.
+    this.#find = `SELECT result::text AS result FROM ${name} WHERE key = $1`;
     this.#keep = `UPDATE ${name} SET result = $2 WHERE key = $1`;
   }
 
@@ -50,18 +54,30 @@ export class Ledger {
     return rowCount === 1 ? undefined : ((await this.find(connection, key)) ?? { value: undefined });
   }
 
-  /** Writes down what the work returned, for a later call under the same key. */
+  /**
+   * Writes down what the work returned, for a later call under the same key.
+   * @throws TypeError when JSON cannot hold it, and so the work is rolled back rather than answered differently later.
+   */
   async keep(connection: Connection, key: string, value: unknown): Promise<void> {
-    const json = JSON.stringify(value);
+    const json = JSON.stringify(keepable(value));
     if (json !== undefined) await connection.query({ text: this.#keep, values: [key, json] });
   }
 
   /** The outcome under a key, if its work was committed. */
   async find(connection: Connection, key: string): Promise<FirstOutcome | undefined> {
-    const { rows } = await connection.query<{ result: unknown }>({ text: this.#find, values: [key] });
+    const { rows } = await connection.query<{ result: string | null }>({ text: this.#find, values: [key] });
     const row = rows[0];
-    return row === undefined ? undefined : { value: row.result ?? undefined };
+    if (row === undefined) return undefined;
+    return { value: row.result === null ? undefined : JSON.parse(row.result) };
   }
+}
+
+/** A driver's result without what is the driver's own; any other value as it is. */
+function keepable(value: unknown): unknown {
+  const { rows, rowCount, command, fields } = (value ?? {}) as Partial<QueryResult>;
+  if (!Array.isArray(rows) || !Array.isArray(fields) || typeof command !== "string") return value;
+  const columns = (fields as QueryResult["fields"]).map(({ name, dataTypeID }) => ({ name, dataTypeID }));
+  return { rows, rowCount, command, fields: columns };
 }
 
 /** A table's name as an identifier, each part quoted. */

@@ -9,6 +9,24 @@ declare module "@breakwater/core" {
     "router:role-changed": { readonly pool: string; readonly node: string; readonly role: "primary" | "replica" };
     /** A node says that it is the primary, but of an older history than another node's. It gets no calls. */
     "router:node-fenced": { readonly pool: string; readonly node: string };
+    /** A replica fails its calls, though it answers probes. It gets none for a while. */
+    "router:node-ejected": { readonly pool: string; readonly node: string; readonly forMs: number };
+    /** An ejected replica gets calls again. */
+    "router:node-readmitted": { readonly pool: string; readonly node: string };
+    /** A replica is further behind than `maxLag` allows, or not any more. */
+    "router:node-lagging": {
+      readonly pool: string;
+      readonly node: string;
+      readonly lagging: boolean;
+      readonly lagMs: number;
+      readonly lagBytes: number;
+    };
+    /** A node was added to the router. */
+    "router:node-added": { readonly pool: string; readonly node: string };
+    /** A node was taken out of the router. */
+    "router:node-removed": { readonly pool: string; readonly node: string };
+    /** A source of nodes could not be asked; the nodes that are known stay. */
+    "router:source-failed": { readonly pool: string; readonly error: unknown };
     /**
      * A session's writes belong to an older history than the primary's. Its reads go on from what the new primary has;
      * with asynchronous replication, writes that had not reached it before the promotion are not there.
@@ -16,6 +34,13 @@ declare module "@breakwater/core" {
     "router:history-changed": { readonly pool: string; readonly from: number; readonly to: number };
     /** A call went on at another node after one had failed it or refused it. */
     "router:rerouted": {
+      readonly pool: string;
+      readonly label: string | undefined;
+      readonly node: string;
+      readonly reason: string;
+    };
+    /** A standby refused a statement that looked like a read; its text is taken for a write from now on. */
+    "router:read-refused": {
       readonly pool: string;
       readonly label: string | undefined;
       readonly node: string;

@@ -2,6 +2,7 @@
  * Which replica has got far enough for a read, found out with as few questions as will do.
  */
 import {
+  bounded,
   type Causality,
   type Clock,
   type Events,
@@ -17,6 +18,11 @@ import type { RouterNode } from "./node.ts";
 const ASK_MS = 1_000;
 /** Pause before a replica that was not far enough is asked again, in milliseconds. */
 const PAUSE_MS = 3;
+/** Most nodes that are asked for one call. */
+const MAX_ASKED = 3;
+
+/** Ends a wait inside this file. */
+class OutOfTime extends Error {}
 
 /** Asks one node where it is, once for everybody who wants to know at the same time. */
 export class PositionQuestion {
@@ -111,18 +117,38 @@ export class Freshness {
   /** The first of some nodes, in their order, that includes a point; waits for one a little. */
   async choose(
     operation: Operation<unknown>,
-    point: HistoryPoint | undefined,
+    point: HistoryPoint,
     nodes: readonly RouterNode[],
   ): Promise<RouterNode | undefined> {
-    if (point === undefined) return nodes[0];
-    const until = Math.min(operation.deadline, this.#clock.now() + this.#waitMs);
     const known = nodes.find((node) => includes(node.observed, point));
     if (known !== undefined) return known;
+    const until = Math.min(operation.deadline, this.#clock.now() + this.#waitMs);
+    const asked = nodes.slice(0, MAX_ASKED);
     for (;;) {
-      for (const node of nodes) if (includes(await this.#ask(node), point)) return node;
-      if (nodes.length === 0 || this.#clock.now() >= until) return undefined;
+      const found = await this.#first(asked, point, until, operation.signal);
+      if (found !== undefined || asked.length === 0 || this.#clock.now() >= until) return found;
       await sleep(this.#clock, PAUSE_MS, operation.signal);
     }
+  }
+
+  /** Asks some nodes at once: the first that includes a point; undefined when none does, or none has said so in time. */
+  #first(
+    nodes: readonly RouterNode[],
+    point: HistoryPoint,
+    until: number,
+    signal: AbortSignal | undefined,
+  ): Promise<RouterNode | undefined> {
+    const found = new Promise<RouterNode | undefined>((resolve) => {
+      const asked = nodes.map(async (node) => {
+        if (includes(await this.#ask(node), point)) resolve(node);
+      });
+      void Promise.all(asked).then(() => resolve(undefined));
+    });
+    const limits = { clock: this.#clock, limit: until, signal, onLimit: () => new OutOfTime() };
+    return bounded(found, limits).catch((error: unknown) => {
+      if (error instanceof OutOfTime) return undefined;
+      throw error;
+    });
   }
 
   #ask(node: RouterNode): Promise<NodeState | undefined> {

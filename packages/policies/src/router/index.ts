@@ -1,2 +1,10 @@
 /** Reads to the replicas, writes to the primary, through failovers. */
-export { router, type RouterOptions } from "./router.ts";
+export type { Balancer, BalancerFactory, BalancerName, Candidate } from "./balancer.ts";
+export type { Rule, RuleCall } from "./destination.ts";
+export type { EjectionOptions } from "./ejection.ts";
+export type { Lag, MaxLag } from "./lag.ts";
+export { type RouterTopology, topologyOf } from "./membership.ts";
+export type { NodeOptions } from "./node.ts";
+export type { RouterOptions } from "./options.ts";
+export { router } from "./router.ts";
+export * from "./sources/index.ts";

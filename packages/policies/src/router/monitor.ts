@@ -30,10 +30,14 @@ export interface MonitorOptions {
   /** The same, for a probe that a failed call asks for. */
   readonly urgentPauseMs: () => number;
   readonly onFinding: (finding: Finding) => void;
+  /** An answer takes longer than answers take. */
+  readonly onLate: () => void;
 }
 
 /** A share by which each pause differs, so that many processes do not probe in step. */
 const SPREAD = 0.1;
+/** The share of the longest wait after which an answer is late. */
+const LATE = 0.1;
 
 export class Monitor {
   readonly #pool: Pool;
@@ -50,17 +54,24 @@ export class Monitor {
   }
 
   /** Probes as soon as its turn has come; `urgent` when a call has failed, and the next turn is too far off. */
-  probe(urgent = false): void {
+  probe(urgent = false, leastMs = 0): void {
     if (this.#stopped) return;
     if (this.#probing) {
       this.#again ||= urgent;
       return;
     }
     const { clock, pauseMs, urgentPauseMs, random } = this.#options;
-    const pause = urgent ? urgentPauseMs() : pauseMs() * (1 - SPREAD * random());
+    const pause = urgent
+      ? Math.min(Math.max(leastMs, urgentPauseMs()), pauseMs())
+      : pauseMs() * (1 - SPREAD * random());
     const waitMs = Math.max(0, this.#lastStart + pause - clock.now());
     this.#timer?.cancel();
     this.#timer = clock.setTimer(waitMs, () => void this.#run(), true);
+  }
+
+  /** A call has just tried to connect: that was a probe as good as any. */
+  tried(): void {
+    this.#lastStart = this.#options.clock.now();
   }
 
   stop(): void {
@@ -73,7 +84,10 @@ export class Monitor {
     this.#probing = true;
     this.#again = false;
     this.#lastStart = clock.now();
+    const { onLate, probeTimeoutMs } = this.#options;
+    const late = clock.setTimer(probeTimeoutMs * LATE, () => this.#stopped || onLate(), true);
     const finding = await this.#ask();
+    late.cancel();
     this.#probing = false;
     if (this.#stopped) return;
     onFinding(finding);

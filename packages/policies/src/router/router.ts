@@ -7,68 +7,29 @@
 import {
   type Causality,
   checkOrder,
-  type Clock,
   type CloseOptions,
+  type Connection,
   type Dialect,
   Events,
   type Failure,
   failureOf,
-  knownOptions,
   type Layer,
   NoHealthyNodeError,
-  nonNegativeMs,
   type Operation,
-  OptionError,
+  operationContext,
   type Pool,
   PoolClosedError,
   type PoolStats,
-  positiveInteger,
-  positiveMs,
-  type Random,
-  systemClock,
-  text,
 } from "@breakwater/core";
+import { Chooser, needsPrimary } from "./chooser.ts";
+import { Destinations } from "./destination.ts";
 import "./events.ts";
-import { Freshness, isBefore, isFree } from "./freshness.ts";
+import { Freshness, isFree } from "./freshness.ts";
+import { Membership, registerTopology } from "./membership.ts";
 import type { RouterNode } from "./node.ts";
+import { type CheckedRouterOptions, checkRouterOptions, type RouterOptions } from "./options.ts";
 import { Topology } from "./topology.ts";
 import { WaitingRoom } from "./waiting-room.ts";
-
-export interface RouterOptions {
-  /** The node that is expected to be the primary. What it is is observed. */
-  readonly primary: Pool;
-  /** The other nodes; at least one if given. Without it everything goes to the primary. */
-  readonly replicas?: readonly Pool[];
-  /** Stands in errors and events. @default "router" */
-  readonly name?: string;
-  /** Pause between two probes of a node that is well, in milliseconds. @default 1000 */
-  readonly probeIntervalMs?: number;
-  /** Longest wait for a probe's answer, in milliseconds. Two such waits in a row, and a node is taken for hung. @default 1000 */
-  readonly probeTimeoutMs?: number;
-  /** Longest that a call waits for a node that can serve it, in milliseconds, if its deadline is not sooner. @default 30000 */
-  readonly failoverWaitMs?: number;
-  /** Longest that a read waits for a replica to have this session's writes before the primary serves it, in milliseconds. @default 100 */
-  readonly freshnessWaitMs?: number;
-  /** Most calls that wait for a node at one time. @default 10000 */
-  readonly maxWaiting?: number;
-  /** @default systemClock */
-  readonly clock?: Clock;
-  /** Spreads probes of many processes. @default Math.random */
-  readonly random?: Random;
-}
-
-const OPTIONS = [
-  "primary",
-  "replicas",
-  "name",
-  "probeIntervalMs",
-  "probeTimeoutMs",
-  "failoverWaitMs",
-  "freshnessWaitMs",
-  "maxWaiting",
-  "clock",
-  "random",
-] as const;
 
 const LAYER: Layer = {
   name: "router",
@@ -78,12 +39,15 @@ const LAYER: Layer = {
   },
 };
 
+/** Longest that a look into the catalog may take, in milliseconds. */
+const LOOK_UP_MS = 5_000;
+
 /**
  * Makes one pool of a primary and its replicas.
- * @throws OptionError when an option is unknown or out of range, `replicas` is empty, or a node is named twice.
+ * @throws OptionError when an option is unknown or out of range, `replicas` is empty, or a pool is given twice.
  */
 export function router(options: RouterOptions): Pool {
-  return new Router(knownOptions("router", options, OPTIONS));
+  return new Router(checkRouterOptions(options));
 }
 
 class Router implements Pool {
@@ -91,87 +55,86 @@ class Router implements Pool {
   readonly dialect: Dialect;
   readonly events: Events = new Events();
   readonly layers: readonly Layer[];
-  readonly #clock: Clock;
-  readonly #failoverWaitMs: number;
+  readonly #options: CheckedRouterOptions;
   readonly #topology: Topology;
+  readonly #membership: Membership;
   readonly #waiting: WaitingRoom;
   readonly #freshness: Freshness;
-  readonly #stopForwarding: readonly (() => void)[];
-  #turn = 0;
+  readonly #destinations: Destinations;
+  readonly #chooser: Chooser;
   #rerouted = 0;
-  // Session reads that no replica was far enough for.
-  #toPrimary = 0;
+  #refused = 0;
   #closing: Promise<void> | undefined;
 
-  constructor(options: RouterOptions) {
-    const pools = checkNodes(options);
-    this.name = text("router.name", options.name ?? "router");
-    this.dialect = options.primary.dialect;
+  constructor(options: CheckedRouterOptions) {
+    const pools = options.nodes.map(({ pool }) => pool);
+    this.name = options.name;
+    this.dialect = (pools[0] as Pool).dialect;
     for (const pool of pools) checkOrder(LAYER.name, pool);
     this.layers = [
       LAYER,
       ...new Map(pools.flatMap((pool) => pool.layers).map((layer) => [layer.name, layer])).values(),
     ];
-    this.#clock = options.clock ?? systemClock;
-    this.#failoverWaitMs = nonNegativeMs("router.failoverWaitMs", options.failoverWaitMs ?? 30_000);
-    this.#freshness = new Freshness(
-      this.#clock,
-      nonNegativeMs("router.freshnessWaitMs", options.freshnessWaitMs ?? 100),
-    );
-    this.#waiting = new WaitingRoom(this.#clock, positiveInteger("router.maxWaiting", options.maxWaiting ?? 10_000));
-    this.#stopForwarding = pools.map((pool) => pool.events.forwardTo(this.events));
-    this.#topology = new Topology(
-      this.name,
-      options.primary,
-      options.replicas ?? [],
-      {
-        clock: this.#clock,
-        random: options.random ?? Math.random,
-        probeIntervalMs: positiveMs("router.probeIntervalMs", options.probeIntervalMs ?? 1_000),
-        probeTimeoutMs: positiveMs("router.probeTimeoutMs", options.probeTimeoutMs ?? 1_000),
-      },
-      this.events,
-      () => this.#waiting.wake(),
-    );
+    this.#options = options;
+    const { clock, balancer } = options;
+    this.#freshness = new Freshness(clock, options.freshnessWaitMs);
+    this.#waiting = new WaitingRoom(clock, options.maxWaiting);
+    const own = { ...options, events: this.events };
+    this.#topology = new Topology({ ...own, changed: () => this.#waiting.wake() }, options.nodes);
+    this.#membership = new Membership(this.#topology, own);
+    this.#destinations = new Destinations(this.dialect, options, (question) => this.#ask(question));
+    this.#chooser = new Chooser(this.#topology, balancer, this.#freshness, own);
+    registerTopology(this.events, this.#membership);
   }
 
   async execute<T>(operation: Operation<T>): Promise<T> {
-    this.#topology.start();
-    let wanted = operation;
+    this.#membership.start();
+    let wanted = this.#destinations.of(operation);
     let tried: RouterNode[] = [];
+    let refusals = 0;
     let last: unknown;
-    const waitUntil = Math.min(operation.deadline, this.#clock.now() + this.#failoverWaitMs);
+    const { clock } = this.#options;
+    const waitUntil = Math.min(operation.deadline, clock.now() + this.#options.failoverWaitMs);
     for (;;) {
       if (this.#closing !== undefined) throw new PoolClosedError(this.name);
-      const { causality } = wanted;
+      const { causality } = wanted.operation;
       const node =
-        causality === undefined || isFree(wanted, causality)
-          ? this.#pick(wanted, tried)
-          : await this.#pickFresh(wanted, causality, tried);
+        causality === undefined || isFree(wanted.operation, causality)
+          ? this.#chooser.pick(wanted, tried)
+          : await this.#chooser.pickFresh(wanted, causality, tried);
       if (node === undefined) {
         // Every node that could serve has been tried: whoever stands outside decides whether to begin anew.
-        if (tried.length > 0 && last !== undefined && this.#pick(wanted, []) !== undefined) throw last;
-        await this.#waitForNode(wanted, waitUntil, last);
+        if (tried.length > 0 && last !== undefined && this.#chooser.pick(wanted, []) !== undefined) throw last;
+        await this.#waitForNode(wanted.operation, waitUntil, last);
         tried = [];
         continue;
       }
+      const { gate } = node;
+      if (gate !== undefined && !(await this.#enter(gate, wanted.operation, waitUntil, last))) continue;
+      let well = true;
       try {
-        const value = await node.pool.execute(wanted);
-        if (causality?.monotonic === true) await this.#served(wanted, causality, node);
+        const value = await this.#run(node, wanted.operation);
+        node.failures = 0;
+        if (causality?.monotonic === true) await this.#served(wanted.operation, causality, node);
         return value;
       } catch (error) {
         const failure = failureOf(error);
-        this.#learn(node, failure, error);
-        if (!canMove(wanted, failure) || this.#clock.now() >= operation.deadline) throw error;
+        well = failure.blames !== "node";
+        const moves = canMove(wanted.operation, failure);
+        const refused = failure.retry === "primary";
+        if (!refused) this.#learn(node, failure, error);
+        if (!moves || clock.now() >= operation.deadline) throw error;
+        if (refused) {
+          if (!this.#refusedBy(node, wanted.operation, failure, refusals++)) throw error;
+          wanted = { operation: { ...wanted.operation, access: "write" }, node: undefined };
+        }
         last = error;
         tried.push(node);
-        if (failure.retry === "primary" && wanted.access === "read") {
-          // A standby refused it: it is no read, whatever its text looked like.
-          wanted = { ...wanted, access: "write" };
-        }
         this.#rerouted += 1;
-        const { label } = wanted;
+        const { label } = operation;
         this.events.emit("router:rerouted", { pool: this.name, label, node: node.name, reason: failure.reason });
+      } finally {
+        gate?.leave(well);
       }
     }
   }
@@ -182,8 +145,11 @@ class Router implements Pool {
     const own = {
       policy: "router",
       rerouted: this.#rerouted,
-      sentToPrimary: this.#toPrimary,
-      waitingForNode: this.#waiting.size,
+      readsRefused: this.#refused,
+      refusedTexts: this.#destinations.refusedTexts,
+      sentToPrimary: this.#chooser.sentToPrimary,
+      waitingForNode: this.#waiting.size + this.#waitingAtGates(),
+      nodes: Object.freeze(Object.fromEntries(this.#topology.nodes.map((node) => [node.name, node.details()]))),
     };
     return Object.freeze({
       name: this.name,
@@ -197,8 +163,8 @@ class Router implements Pool {
     });
   }
 
-  interrupt(reason: Error): void {
-    for (const node of this.#topology.nodes) node.pool.interrupt(reason);
+  interrupt(reason: Error, whom?: "all" | "waiting"): void {
+    for (const node of this.#topology.nodes) node.pool.interrupt(reason, whom);
   }
 
   close(options?: CloseOptions): Promise<void> {
@@ -207,48 +173,27 @@ class Router implements Pool {
   }
 
   async #close(options?: CloseOptions): Promise<void> {
-    this.#topology.stop();
+    this.#membership.stop();
     this.#waiting.refuseAll(new PoolClosedError(this.name));
     await Promise.all(this.#topology.nodes.map((node) => node.pool.close(options)));
-    for (const stop of this.#stopForwarding) stop();
+    await this.#membership.leaving();
+    this.#topology.stop();
   }
 
-  /** The node for a call, past those that have been tried; undefined when there is none. */
-  #pick(operation: Operation<unknown>, tried: readonly RouterNode[]): RouterNode | undefined {
-    const { primary, readers } = this.#topology;
-    if (operation.access === "write" || operation.consistency === "strong") {
-      return primary !== undefined && !tried.includes(primary) ? primary : undefined;
+  async #run<T>(node: RouterNode, operation: Operation<T>): Promise<T> {
+    const { clock, balancer } = this.#options;
+    const startedMs = clock.now();
+    if (node.begin(startedMs)) this.#topology.quiet(node);
+    try {
+      const value = await node.pool.execute(operation);
+      if (balancer.answered !== undefined) {
+        const endedMs = clock.now();
+        balancer.answered(node, endedMs - startedMs, endedMs);
+      }
+      return value;
+    } finally {
+      node.end();
     }
-    for (let step = 0; step < readers.length; step += 1) {
-      const node = readers[this.#turn++ % readers.length];
-      if (node !== undefined && !tried.includes(node)) return node;
-    }
-    return primary !== undefined && !tried.includes(primary) ? primary : undefined;
-  }
-
-  /** The node for a read that must include what its session has written and seen. */
-  async #pickFresh(
-    operation: Operation<unknown>,
-    causality: Causality,
-    tried: readonly RouterNode[],
-  ): Promise<RouterNode | undefined> {
-    const { primary, readers } = this.#topology;
-    const open = readers.filter((node) => !tried.includes(node));
-    // A session that must not go back in time stays where it read last; to move, it needs all there was to see there.
-    const stay = causality.monotonic ? open.find((node) => node.life === causality.lastRead) : undefined;
-    const moves = causality.monotonic && causality.lastRead !== undefined && stay === undefined;
-    let certain = !moves && !causality.unplaced;
-    if (primary !== undefined && (!certain || isBefore(causality.point, primary))) {
-      certain = await this.#freshness.place(causality, primary, this.name, this.events);
-    }
-    const { point } = causality;
-    const at = this.#turn++ % Math.max(1, open.length);
-    const candidates = stay === undefined ? [...open.slice(at), ...open.slice(0, at)] : [stay];
-    const chosen = certain ? await this.#freshness.choose(operation, point, candidates) : undefined;
-    if (chosen !== undefined) return chosen;
-    // No replica is known to be far enough. The primary always is.
-    if (open.length > 0) this.#toPrimary += 1;
-    return this.#pick({ ...operation, consistency: "strong" }, tried);
   }
 
   /** Notes what a call that was served means to its session. */
@@ -262,24 +207,72 @@ class Router implements Pool {
   }
 
   /** What a failed call says of its node. */
-  #learn(node: RouterNode, failure: Failure, error: unknown): void {
-    if (failure.retry === "primary") this.#topology.refusedWrite(node);
-    else if (failure.blames !== "node") return;
-    else if (failure.phase === "connect") this.#topology.unreachable(node, error);
-    else if (failure.phase !== "acquire") this.#topology.suspect(node);
+  #learn(node: RouterNode, { blames, phase, connection }: Failure, error: unknown): void {
+    const ran = phase === "running" || phase === "committing";
+    if (ran && node.state === "up" && (blames === "node" || blames === "load")) this.#topology.failed(node);
+    if (blames !== "node" || phase === "acquire") return;
+    if (phase === "connect") this.#topology.unreachable(node, error);
+    else if (connection === "destroy") this.#topology.lost(node);
+    else this.#topology.suspect(node);
+  }
+
+  /** A node refused a call as a standby does. False when the call itself is wrong, wherever it runs. */
+  #refusedBy(node: RouterNode, operation: Operation<unknown>, { reason }: Failure, before: number): boolean {
+    const believedPrimary = node.role === "primary";
+    // A transaction that promised not to write has broken its word; and who is refused twice is not refused for the node.
+    if (
+      believedPrimary &&
+      (before > 0 || (operation.kind === "transaction" && operation.transaction.readOnly === true))
+    )
+      return false;
+    if (believedPrimary) this.#topology.refusedWrite(node);
+    if (operation.access === "read") {
+      this.#refused += 1;
+      if (!believedPrimary) this.#destinations.refused(operation);
+      this.events.emit("router:read-refused", { pool: this.name, label: operation.label, node: node.name, reason });
+    } else if (!believedPrimary) this.#topology.suspect(node);
+    return true;
+  }
+
+  #enter(
+    gate: NonNullable<RouterNode["gate"]>,
+    operation: Operation<unknown>,
+    limit: number,
+    last: unknown,
+  ): Promise<boolean> {
+    const onLimit = (): Error => this.#waitedOut(operation, last);
+    if (this.#waiting.size + this.#waitingAtGates() >= this.#options.maxWaiting) throw onLimit();
+    return gate.enter({ clock: this.#options.clock, limit, signal: operation.signal, onLimit });
+  }
+
+  #waitingAtGates(): number {
+    if (this.#topology.starting === 0) return 0;
+    return this.#topology.nodes.reduce((sum, { gate }) => sum + (gate?.waiting ?? 0), 0);
   }
 
   async #waitForNode(operation: Operation<unknown>, until: number, last: unknown): Promise<void> {
-    const wanted = operation.access === "write" || operation.consistency === "strong" ? "primary" : "any node";
-    const waitedOut = (): Error =>
-      new NoHealthyNodeError(
-        this.name,
-        wanted,
-        this.#topology.nodes.map((node) => `${node.name} ${node.state}`).join(", "),
-        last,
-      );
-    if (this.#waiting.full || until <= this.#clock.now()) throw waitedOut();
+    const waitedOut = (): Error => this.#waitedOut(operation, last);
+    if (this.#waiting.full || until <= this.#options.clock.now()) throw waitedOut();
     await this.#waiting.change(until, operation.signal, waitedOut);
+  }
+
+  #waitedOut(operation: Operation<unknown>, last: unknown): Error {
+    const states = this.#topology.nodes.map((node) => `${node.name} ${node.state}`).join(", ");
+    return new NoHealthyNodeError(this.name, needsPrimary(operation) ? "primary" : "any node", states, last);
+  }
+
+  /** Asks the catalog, where the schema is newest. */
+  async #ask<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
+    const node = this.#topology.primary ?? this.#topology.readers[0];
+    if (node === undefined) throw new NoHealthyNodeError(this.name, "any node", "none is open");
+    return node.pool.execute<T>({
+      ...operationContext("read"),
+      kind: "query",
+      statement: { text: "" },
+      consistency: "eventual",
+      deadline: this.#options.clock.now() + LOOK_UP_MS,
+      run: question,
+    });
   }
 }
 
@@ -287,22 +280,4 @@ class Router implements Pool {
 function canMove(operation: Operation<unknown>, failure: Failure): boolean {
   if (failure.effect === "unknown" && !operation.idempotent) return false;
   return failure.retry === "other-node" || failure.retry === "primary";
-}
-
-function checkNodes(options: RouterOptions): readonly Pool[] {
-  const { primary, replicas } = options;
-  if (typeof primary?.execute !== "function") throw new OptionError("router.primary", primary, "a pool");
-  if (replicas === undefined) return [primary];
-  if (!Array.isArray(replicas) || replicas.length === 0) {
-    throw new OptionError("router.replicas", replicas, "an array of at least one pool, or left out");
-  }
-  const pools = [primary, ...replicas] as Pool[];
-  for (const [index, pool] of pools.entries()) {
-    const option = `router.replicas[${index - 1}]`;
-    if (typeof pool?.execute !== "function") throw new OptionError(option, pool, "a pool");
-    if (pools.indexOf(pool) !== index) throw new OptionError(option, pool.name, "a pool that is not named before");
-    if (pool.dialect !== primary.dialect)
-      throw new OptionError(option, pool.dialect.name, `a pool of ${primary.dialect.name}`);
-  }
-  return pools;
 }

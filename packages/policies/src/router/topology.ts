@@ -1,58 +1,67 @@
 /**
  * Who is the primary and who can serve reads, from what the monitors find.
  */
-import type { Clock, Events, Pool, Random } from "@breakwater/core";
+import type { Clock, Events, Random, Timer } from "@breakwater/core";
+import { Ejection, type EjectionOptions, readmit } from "./ejection.ts";
+import { LagWatch, type MaxLag } from "./lag.ts";
 import { type Finding, Monitor } from "./monitor.ts";
-import { RouterNode } from "./node.ts";
+import type { RouterNode } from "./node.ts";
+import { chooseReaders } from "./readers.ts";
+import { SlowStart } from "./slow-start.ts";
 
 export interface TopologyOptions {
+  readonly name: string;
+  readonly events: Events;
   readonly clock: Clock;
   readonly random: Random;
   readonly probeIntervalMs: number;
   readonly probeTimeoutMs: number;
+  readonly zone: string | undefined;
+  readonly maxLag: MaxLag;
+  readonly ejection: Required<EjectionOptions> | undefined;
+  /** Called when calls that wait for a node should look again. */
+  readonly changed: () => void;
 }
 
 /** Silent probes in a row before a node is taken for hung: one may be our own pause. */
 const SILENT_PROBES = 2;
-/** Pause between probes of a node that is down, in milliseconds: at most two connection attempts a second. */
-const DOWN_PROBE_MS = 500;
-/** The first such pause: a crashed server is often back at once. */
-const FIRST_DOWN_PROBE_MS = 200;
+/**
+ * Pauses between probes of a node that is down, in milliseconds, the last one for ever: the first is short, since a crashed
+ * server is often back at once, and in no second are there more than two attempts to connect.
+ */
+const DOWN_PROBE_MS: readonly number[] = [220, 900, 560];
 /** Least pause before a probe that a failed call asks for, in milliseconds: a hundred failing calls are one reason. */
 const SUSPECT_PROBE_MS = 20;
-/** Pause between probes of nodes that answer while there is no primary, in milliseconds. They cost no new connection. */
+/** The same for a probe because calls do not end; they may just be long. */
+const QUIET_PROBE_MS = 250;
+/** Pause between probes of nodes that answer while there is no primary, or it is late, in milliseconds. They cost no new connection. */
 const NO_PRIMARY_PROBE_MS = 100;
 
 export class Topology {
-  readonly nodes: readonly RouterNode[];
-  /** Nodes that reads rotate over; replaced, never changed. */
+  /** Replaced, never changed. */
+  nodes: readonly RouterNode[] = [];
+  /** Nodes that reads go to; replaced, never changed, and the same as long as the nodes are the same. */
   readers: readonly RouterNode[] = [];
   /** The node that writes go to; undefined while there is none. */
   primary: RouterNode | undefined;
+  /** Nodes that calls are let in to a few at a time. */
+  starting = 0;
   readonly #options: TopologyOptions;
-  readonly #events: Events;
-  readonly #name: string;
-  readonly #changed: () => void;
-  readonly #monitors: ReadonlyMap<RouterNode, Monitor>;
+  readonly #ejection: Ejection | undefined;
+  readonly #lags: LagWatch;
+  readonly #monitors = new Map<RouterNode, Monitor>();
+  readonly #forgetting = new Map<RouterNode, () => void>();
   // The newest history seen: a primary of an older one must not be written to, even when no other is in sight.
   #newestTimeline = 0;
   #started = false;
+  #stopped = false;
+  #readmission: Timer | undefined;
 
-  constructor(
-    name: string,
-    primary: Pool,
-    replicas: readonly Pool[],
-    options: TopologyOptions,
-    events: Events,
-    changed: () => void,
-  ) {
-    this.#name = name;
+  constructor(options: TopologyOptions, nodes: readonly RouterNode[]) {
     this.#options = options;
-    this.#events = events;
-    this.#changed = changed;
-    this.nodes = [new RouterNode(primary, "primary"), ...replicas.map((pool) => new RouterNode(pool, "replica"))];
-    this.#monitors = new Map(this.nodes.map((node) => [node, this.#monitor(node)]));
-    this.#sort();
+    this.#lags = new LagWatch(options.maxLag);
+    this.#ejection = options.ejection && new Ejection(options.ejection, options.random);
+    for (const node of nodes) this.add(node);
   }
 
   /** Starts the monitors, once: at the first call, so that a stack that is never used opens nothing. */
@@ -62,30 +71,120 @@ export class Topology {
     for (const monitor of this.#monitors.values()) monitor.probe(true);
   }
 
+  add(node: RouterNode): void {
+    this.nodes = [...this.nodes, node];
+    const monitor = this.#monitor(node);
+    this.#monitors.set(node, monitor);
+    const lost = node.pool.events.on("connection:lost", () => this.lost(node));
+    const forwarding = node.pool.events.forwardTo(this.#options.events);
+    this.#forgetting.set(node, () => {
+      monitor.stop();
+      node.gate?.close();
+      lost();
+      forwarding();
+    });
+    if (this.#started) monitor.probe(true);
+    this.arrange();
+  }
+
+  /** Takes a node out; what runs there goes on. Returns the way to stop hearing of it. */
+  remove(node: RouterNode): () => void {
+    this.nodes = this.nodes.filter((other) => other !== node);
+    const forget = this.#forgetting.get(node) ?? ((): void => undefined);
+    this.#monitors.get(node)?.stop();
+    this.#monitors.delete(node);
+    this.#forgetting.delete(node);
+    node.gate?.close();
+    this.arrange();
+    return forget;
+  }
+
   /** A call found something wrong with a node: looks at once. */
   suspect(node: RouterNode): void {
     this.#monitors.get(node)?.probe(true);
     // Trouble with the primary may be a failover, which shows at the others.
-    if (node === this.primary || this.primary === undefined) {
-      for (const monitor of this.#monitors.values()) monitor.probe(true);
+    if (node === this.primary || this.primary === undefined) this.#lookAround();
+  }
+
+  /** Calls run on a node and none ends. */
+  quiet(node: RouterNode): void {
+    this.#monitors.get(node)?.probe(true, QUIET_PROBE_MS);
+  }
+
+  /** A connection to a node was lost: no new ones until it has answered a probe, for there would be one per caller. */
+  lost(node: RouterNode): void {
+    if (this.#stopped || !this.#monitors.has(node)) return;
+    if (node.state !== "down" && node.gate === undefined && this.#started) {
+      this.#gate(node);
+      node.pool.interrupt(new Error("connections to the node were lost"), "waiting");
     }
+    this.suspect(node);
   }
 
   /** A call could not connect: the node is down until it answers a probe. */
   unreachable(node: RouterNode, error: unknown): void {
-    this.#down(node, error, false);
+    if (node.state !== "down") {
+      this.#monitors.get(node)?.tried();
+      node.failedProbes = Math.max(1, node.failedProbes);
+      this.#down(node, error, false);
+      // They would each find out for themselves.
+      node.pool.interrupt(new Error("the node cannot be reached"), "waiting");
+    }
     this.suspect(node);
   }
 
-  /** A node refused a write as a standby does: it is not the primary, whatever was thought of it. */
+  /** A node refused a write as a standby does: writes wait until it has said what it is. */
   refusedWrite(node: RouterNode): void {
-    if (node.role === "primary") this.#setRole(node, "replica");
+    if (node.role === "primary" && node.state !== "down") {
+      node.doubted = true;
+      this.arrange();
+    }
     this.suspect(node);
-    this.#sort();
+  }
+
+  /** A call failed for a reason that counts against its node. */
+  failed(node: RouterNode): void {
+    if (this.#ejection === undefined || node.role !== "replica") return;
+    const { clock, events, name } = this.#options;
+    const replicas = this.nodes.filter(({ role }) => role === "replica");
+    if (!this.#ejection.failed(node, replicas, clock.now())) return;
+    const forMs = (node.ejectedUntil ?? 0) - clock.now();
+    events.emit("router:node-ejected", { pool: name, node: node.name, forMs });
+    this.arrange();
+  }
+
+  /** Ends every timer and lets nobody wait at a gate; events are still passed on. */
+  halt(): void {
+    this.#stopped = true;
+    this.#readmission?.cancel();
+    for (const monitor of this.#monitors.values()) monitor.stop();
+    for (const node of this.nodes) node.gate?.close();
   }
 
   stop(): void {
-    for (const monitor of this.#monitors.values()) monitor.stop();
+    this.halt();
+    for (const forget of this.#forgetting.values()) forget();
+  }
+
+  /** Works out the primary and the readers anew, and wakes those who wait for them. */
+  arrange(): void {
+    const { clock, events, name, zone, changed } = this.#options;
+    for (const node of this.nodes) this.#fence(node);
+    const { back, nextMs } = readmit(this.nodes, clock.now());
+    for (const node of back) events.emit("router:node-readmitted", { pool: name, node: node.name });
+    this.#readmission?.cancel();
+    this.#readmission =
+      nextMs === Number.POSITIVE_INFINITY || this.#stopped
+        ? undefined
+        : clock.setTimer(nextMs - clock.now(), () => this.arrange(), true);
+    const before = this.primary;
+    this.primary = this.nodes
+      .filter((node) => node.open && node.role === "primary" && !node.doubted)
+      .toSorted((a, b) => (b.observed?.timeline ?? 0) - (a.observed?.timeline ?? 0))[0];
+    const readers = chooseReaders(this.nodes, this.primary, zone);
+    const same = readers.length === this.readers.length && readers.every((node, at) => node === this.readers[at]);
+    if (!same) this.readers = readers;
+    if (!same || this.primary !== before) changed();
   }
 
   #monitor(node: RouterNode): Monitor {
@@ -97,24 +196,30 @@ export class Topology {
       pauseMs: () => this.#pauseMs(node),
       urgentPauseMs: () => (node.state === "down" ? this.#pauseMs(node) : SUSPECT_PROBE_MS),
       onFinding: (finding) => this.#found(node, finding),
+      onLate: () => this.#late(node),
     });
   }
 
   #pauseMs(node: RouterNode): number {
     const { probeIntervalMs } = this.#options;
     if (node.state === "down") {
-      return Math.min(probeIntervalMs, node.failedProbes <= 1 ? FIRST_DOWN_PROBE_MS : DOWN_PROBE_MS);
+      const at = Math.min(Math.max(1, node.failedProbes), DOWN_PROBE_MS.length) - 1;
+      return DOWN_PROBE_MS[at] ?? probeIntervalMs;
     }
     if (node.failedProbes > 0) return 0;
-    return this.primary === undefined ? Math.min(probeIntervalMs, NO_PRIMARY_PROBE_MS) : probeIntervalMs;
+    const looking = this.primary === undefined || this.primary.late;
+    return looking ? Math.min(probeIntervalMs, NO_PRIMARY_PROBE_MS) : probeIntervalMs;
   }
 
   #found(node: RouterNode, finding: Finding): void {
+    node.late = false;
+    if (finding.kind === "answered" || finding.kind === "refused") node.doubted = false;
     if (finding.kind === "answered") {
       const { state } = finding;
       this.#newestTimeline = Math.max(this.#newestTimeline, state.timeline ?? 0);
       if (node.role !== state.role) this.#setRole(node, state.role);
       node.observed = state;
+      this.#measure(node);
       this.#up(node);
     } else if (finding.kind === "refused") {
       // It refuses us, but it is there: the calls themselves shall hear why.
@@ -124,52 +229,72 @@ export class Topology {
       const silent = finding.kind === "silent";
       if (!silent || node.failedProbes >= SILENT_PROBES) this.#down(node, finding.error, silent);
     }
-    this.#sort();
+    this.arrange();
+  }
+
+  #late(node: RouterNode): void {
+    if (node.state === "down") return;
+    node.late = true;
+    if (node === this.primary) this.#lookAround();
+    this.arrange();
+  }
+
+  #lookAround(): void {
+    for (const monitor of this.#monitors.values()) monitor.probe(true);
+  }
+
+  #measure(node: RouterNode): void {
+    const { clock, events, name } = this.#options;
+    if (!this.#lags.observe(node, node === this.primary, clock.now()) || node.lag === undefined) return;
+    const { ms: lagMs, bytes: lagBytes } = node.lag;
+    events.emit("router:node-lagging", { pool: name, node: node.name, lagging: node.lagging, lagMs, lagBytes });
   }
 
   #up(node: RouterNode): void {
     node.failedProbes = 0;
-    if (node.state === "up") return;
     const wasDown = node.state === "down";
     node.state = "up";
-    if (wasDown) this.#events.emit("router:node-up", { pool: this.#name, node: node.name });
+    if (wasDown) {
+      this.#gate(node).begin();
+      this.#options.events.emit("router:node-up", { pool: this.#options.name, node: node.name });
+    } else if (node.gate?.begun === false) node.gate.open();
   }
 
   #down(node: RouterNode, error: unknown, hung: boolean): void {
     if (node.state !== "down") {
       node.state = "down";
       node.outages += 1;
-      this.#events.emit("router:node-down", { pool: this.#name, node: node.name, error });
-      this.#sort();
+      node.gate?.close();
+      this.#options.events.emit("router:node-down", { pool: this.#options.name, node: node.name, error });
+      this.arrange();
     }
     // What runs on a node that does not answer would wait for ever; elsewhere it can go on.
     if (hung) node.pool.interrupt(new Error("the node stopped answering"));
   }
 
+  #gate(node: RouterNode): SlowStart {
+    node.gate?.close();
+    this.starting += 1;
+    const gate = new SlowStart(this.#options.clock, node.pool.stats().max, () => {
+      this.starting -= 1;
+      if (node.gate === gate) node.gate = undefined;
+    });
+    node.gate = gate;
+    return gate;
+  }
+
   #setRole(node: RouterNode, role: "primary" | "replica"): void {
     const wasPrimary = node.role === "primary" && node.observed !== undefined;
     node.role = role;
-    this.#events.emit("router:role-changed", { pool: this.#name, node: node.name, role });
+    this.#options.events.emit("router:role-changed", { pool: this.#options.name, node: node.name, role });
     if (wasPrimary && role === "replica") node.pool.interrupt(new Error("the node is not the primary any more"));
-  }
-
-  /** Works out the primary and the readers anew, and wakes those who wait for them. */
-  #sort(): void {
-    for (const node of this.nodes) this.#fence(node);
-    const open = this.nodes.filter((node) => node.open);
-    this.primary = open
-      .filter((node) => node.role === "primary")
-      .toSorted((a, b) => (b.observed?.timeline ?? 0) - (a.observed?.timeline ?? 0))[0];
-    const replicas = open.filter((node) => node.role === "replica");
-    this.readers = replicas.length > 0 ? replicas : this.primary === undefined ? [] : [this.primary];
-    this.#changed();
   }
 
   #fence(node: RouterNode): void {
     const timeline = node.observed?.timeline;
     const fenced = node.role === "primary" && timeline !== undefined && timeline < this.#newestTimeline;
     if (fenced && !node.fenced) {
-      this.#events.emit("router:node-fenced", { pool: this.#name, node: node.name });
+      this.#options.events.emit("router:node-fenced", { pool: this.#options.name, node: node.name });
       node.pool.interrupt(new Error("the node is a primary of an older history"));
     }
     node.fenced = fenced;

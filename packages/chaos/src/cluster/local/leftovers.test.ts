@@ -1,6 +1,6 @@
 /** Whatever becomes of the process that started a cluster: no server, no reaper and no folder stays behind. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -14,7 +14,8 @@ const limit = 120_000;
 
 interface Runner {
   readonly child: ChildProcess;
-  /** Postmasters, and all their processes. */
+  readonly postmasters: readonly number[];
+  /** Postmasters, and what other processes they had when the cluster was up. */
   readonly pids: readonly number[];
   readonly reaper: number;
   readonly folder: string;
@@ -47,6 +48,7 @@ async function runner(
   const reaper = childrenOf(child.pid ?? 0).find((pid) => commandOf(pid).join(" ").includes("reaper-main"));
   return {
     child,
+    postmasters,
     pids: [...postmasters, ...postmasters.flatMap(childrenOf)],
     reaper: reaper ?? 0,
     folder: path.dirname(data),
@@ -74,7 +76,7 @@ function temporaryFolder(): string {
 describe("a process with a cluster", { timeout: limit }, () => {
   it("leaves nothing behind when it is killed", async () => {
     const run = await runner("", { replicas: 1 });
-    expect(run.pids.every(isAlive)).toBe(true);
+    expect(run.postmasters.map(isAlive)).toEqual([true, true]);
     run.child.kill("SIGKILL");
     await expectNothingLeft(run, 5000);
   });
@@ -92,7 +94,7 @@ describe("a process with a cluster", { timeout: limit }, () => {
   it("leaves nothing behind when a postmaster was killed by somebody else while its children were stopped", async () => {
     const run = await runner("cluster.primary.hang(); console.log(); setInterval(() => {}, 1000);");
     run.child.stdin?.write("\n");
-    const [postmaster] = run.pids;
+    const [postmaster] = run.postmasters;
     await until("the server to be stopped", () => stateOf(postmaster ?? 0) === "T");
     process.kill(postmaster ?? 0, "SIGKILL");
     run.child.kill("SIGKILL");
@@ -183,6 +185,25 @@ describe("the folder that is kept between runs", { timeout: limit }, () => {
 });
 
 describe("sweeping", { timeout: limit }, () => {
+  it.runIf(existsSync("/proc/sysvipc/shm"))("leaves no shared memory of killed servers", async () => {
+    const cluster = await startCluster({ replicas: 1 });
+    onTestFinished(() => cluster.close());
+    const [old, next] = [cluster.primary, cluster.node("n2")];
+    const pids = new Set([old.pid, next.pid]);
+    // Columns of this file: key, shmid, perms, size, cpid (who made it), …
+    const segments = (): number =>
+      readFileSync("/proc/sysvipc/shm", "utf8")
+        .split("\n")
+        .filter((line) => pids.has(Number(line.trim().split(/\s+/)[4]))).length;
+    expect(segments()).toBe(2);
+    await cluster.failover();
+    await old.reclone(next);
+    await next.kill();
+    expect(segments()).toBe(1);
+    await cluster.close();
+    expect(segments()).toBe(0);
+  });
+
   it("trusts no pid file that names somebody else's process", async () => {
     const cluster = await startCluster({ replicas: 0 });
     onTestFinished(() => cluster.close());

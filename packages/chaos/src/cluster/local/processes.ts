@@ -51,10 +51,20 @@ export function isAlive(pid: number): boolean {
 
 /** Sends a signal; false when the process is gone already. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
+  if (pid <= 0) throw new RangeError(`pid must be above 0, which would be a whole group, got ${pid}`);
   try {
     return process.kill(pid, name);
   } catch {
     return false;
+  }
+}
+
+/** Stops processes by a signal; returns when they stand still, as a signal takes effect a moment after it was sent. */
+export function stopAll(pids: readonly number[]): void {
+  let moving = pids.filter((pid) => signal(pid, "SIGSTOP"));
+  for (const end = performance.now() + 1000; moving.length > 0 && performance.now() < end;) {
+    const states = new Map(process.platform === "linux" ? [] : listProcesses().map((one) => [one.pid, one.state]));
+    moving = moving.filter((pid) => !/^[TtZ]?$/.test(states.get(pid) ?? readStat(pid)?.state ?? ""));
   }
 }
 

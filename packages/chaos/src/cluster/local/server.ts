@@ -1,6 +1,7 @@
 /** One PostgreSQL server as a tree of processes on this machine. */
 import { spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { setupError, stateError } from "../../errors.ts";
 import { until, within } from "../../wait.ts";
@@ -9,10 +10,10 @@ import type { AdminAccess, NodeState, ServerHost, ServerRole, StopMode } from ".
 import type { Binaries } from "./binaries.ts";
 import { cloneRunning } from "./clone.ts";
 import { type ServerFiles, write, writeRole, writeServerFiles } from "./conf.ts";
-import { childrenOf, isAlive, signal } from "./processes.ts";
+import { childrenOf, isAlive, signal, stopAll } from "./processes.ts";
 import type { Reaper } from "./reaper.ts";
 import { owner, serverEnvironment } from "./run.ts";
-import { readPidFile } from "./sweep.ts";
+import { readPidFile, removeData } from "./sweep.ts";
 
 export interface LocalServerOptions extends ServerFiles {
   readonly name: string;
@@ -27,8 +28,6 @@ const stopSignals = { smart: "SIGTERM", fast: "SIGINT", immediate: "SIGQUIT" } a
 interface Running {
   readonly pid: number;
   readonly ended: Promise<void>;
-  /** Why it could not even be started. */
-  failure(): Error | undefined;
 }
 
 export class LocalServer implements ServerHost {
@@ -65,14 +64,12 @@ export class LocalServer implements ServerHost {
 
   async start(limitMs: number): Promise<void> {
     if (this.#running !== undefined) throw stateError(`${this.name} is ${this.state} already`);
-    const running = this.#spawn();
-    if (running.pid !== 0) await this.#options.reaper.watch(this.#options.folder, running.pid);
+    const running = await this.#spawn();
+    await this.#options.reaper.watch(this.#options.folder, running.pid);
     await until(
       `${this.name} to take connections`,
       async () => {
-        if (this.#running !== running) {
-          throw setupError(`${this.name} ended while starting\n${this.logTail()}`, running.failure());
-        }
+        if (this.#running !== running) throw setupError(`${this.name} ended while starting\n${this.logTail()}`);
         const file = readPidFile(this.data);
         if (file?.pid !== running.pid || file.status !== "ready") return false;
         await adminQuery(this.access, "SELECT 1", [], 5000);
@@ -94,7 +91,7 @@ export class LocalServer implements ServerHost {
     const running = this.#running;
     if (running === undefined) return;
     // Stopped first, so that it starts no child that would be missing in the list.
-    signal(running.pid, "SIGSTOP");
+    stopAll([running.pid]);
     const children = childrenOf(running.pid);
     // Children end by themselves when the postmaster is gone, but one that computes notices late, and a hung one never.
     for (const pid of [running.pid, ...children]) signal(pid, "SIGKILL");
@@ -105,8 +102,8 @@ export class LocalServer implements ServerHost {
   hang(): void {
     const { pid } = this.#require("hang");
     this.#hung = true;
-    signal(pid, "SIGSTOP"); // first, so that it starts no more children; they are sessions of their own
-    for (const child of childrenOf(pid)) signal(child, "SIGSTOP");
+    stopAll([pid]); // first, so that it starts no more children; they are sessions of their own
+    stopAll(childrenOf(pid));
   }
 
   resume(): void {
@@ -144,7 +141,7 @@ export class LocalServer implements ServerHost {
   async cloneFrom(source: ServerHost): Promise<void> {
     if (this.#running !== undefined) throw stateError(`${this.name} must be stopped to be cloned`);
     if (!(source instanceof LocalServer)) throw stateError(`${source.name} does not run on this machine`);
-    rmSync(this.data, { recursive: true, force: true });
+    await removeData(this.data);
     await cloneRunning(source.access, source.data, this.data);
     this.writeFiles();
     this.markStandby();
@@ -164,7 +161,7 @@ export class LocalServer implements ServerHost {
     return this.#running;
   }
 
-  #spawn(): Running {
+  async #spawn(): Promise<Running> {
     const log = openSync(this.#log, "a");
     const child = spawn(path.join(this.#options.binaries.folder, "postgres"), ["-D", this.data], {
       cwd: "/",
@@ -174,19 +171,18 @@ export class LocalServer implements ServerHost {
       ...owner,
     });
     closeSync(log);
-    const { pid } = child;
-    let failure: Error | undefined;
+    if (child.pid === undefined) {
+      const [error] = (await once(child, "error")) as [Error];
+      throw setupError(`cannot start ${this.name}: ${error.message}`, error);
+    }
     const ended = new Promise<void>((resolve) => {
-      const gone = (error?: unknown): void => {
-        if (error instanceof Error) failure = error;
+      child.once("exit", () => {
         this.#running = undefined;
         this.#hung = false;
         resolve();
-      };
-      child.once("exit", () => gone());
-      child.once("error", gone);
+      });
     });
-    this.#running = { pid: pid ?? 0, ended, failure: () => failure };
+    this.#running = { pid: child.pid, ended };
     return this.#running;
   }
 }

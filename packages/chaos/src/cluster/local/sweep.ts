@@ -39,7 +39,7 @@ export async function sweep(folder: string, pids: Iterable<number>): Promise<voi
     }
     await delay(20);
   }
-  await removeSharedMemory(folder);
+  await Promise.all(dataFolders(folder).map(removeData));
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 }
 
@@ -50,7 +50,8 @@ export function readPidFile(
   try {
     const lines = readFileSync(path.join(dataFolder, "postmaster.pid"), "utf8").split("\n");
     const segment = lines[6]?.trim().split(/\s+/)[1];
-    return { pid: Number(lines[0]), segment, status: lines[7]?.trim() ?? "" };
+    // Negative for a server in single-user mode.
+    return { pid: Math.abs(Number(lines[0])), segment, status: lines[7]?.trim() ?? "" };
   } catch {
     return undefined;
   }
@@ -86,10 +87,12 @@ function dataFolders(folder: string): string[] {
   }
 }
 
-/** A server ended by SIGKILL leaves a small System V segment behind, which only a restart or this removes. */
-async function removeSharedMemory(folder: string): Promise<void> {
-  const segments = dataFolders(folder).flatMap((data) => readPidFile(data)?.segment ?? []);
-  await Promise.all(
-    segments.map((id) => new Promise<void>((resolve) => execFile("ipcrm", ["-m", id], () => resolve()))),
-  );
+/**
+ * Removes a data directory that no server uses any more, and what a server ended by SIGKILL leaves outside of it: a small System V
+ * segment, which only the next start would remove.
+ */
+export async function removeData(dataFolder: string): Promise<void> {
+  const segment = readPidFile(dataFolder)?.segment;
+  if (segment !== undefined) await new Promise<void>((done) => execFile("ipcrm", ["-m", segment], () => done()));
+  rmSync(dataFolder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 }

@@ -1,0 +1,101 @@
+/**
+ * The node for a call, among those that are well: by what the call may do, how fresh it must be, and the balancer.
+ */
+import type { Causality, Clock, Events, Operation } from "@breakwater/core";
+import type { Balancer } from "./balancer.ts";
+import type { Destination } from "./destination.ts";
+import { type Freshness, includes, isBefore } from "./freshness.ts";
+import type { RouterNode } from "./node.ts";
+import type { Topology } from "./topology.ts";
+
+/** Whether only the primary will do. */
+export function needsPrimary({ access, consistency }: Operation<unknown>): boolean {
+  return access === "write" || consistency === "strong";
+}
+
+export class Chooser {
+  readonly #topology: Topology;
+  readonly #balancer: Balancer;
+  readonly #freshness: Freshness;
+  readonly #clock: Clock;
+  readonly #name: string;
+  readonly #events: Events;
+  /** Session reads that no replica was far enough for. */
+  sentToPrimary = 0;
+
+  constructor(
+    topology: Topology,
+    balancer: Balancer,
+    freshness: Freshness,
+    { clock, name, events }: { readonly clock: Clock; readonly name: string; readonly events: Events },
+  ) {
+    this.#topology = topology;
+    this.#balancer = balancer;
+    this.#freshness = freshness;
+    this.#clock = clock;
+    this.#name = name;
+    this.#events = events;
+  }
+
+  /** The node for a call, past those that have been tried; undefined when there is none. */
+  pick({ operation, node }: Destination<unknown>, tried: readonly RouterNode[]): RouterNode | undefined {
+    if (node !== undefined) return this.#named(node).find((each) => !tried.includes(each));
+    const { primary, readers, starting } = this.#topology;
+    if (!needsPrimary(operation)) {
+      // The usual way: whatever the number of nodes, it costs the same.
+      if (tried.length === 0 && starting === 0 && readers.length > 0) return this.#balance(readers);
+      const open = readers.filter((each) => !tried.includes(each));
+      const free = open.filter(({ gate }) => gate === undefined || gate.free);
+      if (free.length > 0) return this.#balance(free);
+      if (open.length > 0) return this.#balance(open);
+    }
+    return primary !== undefined && !tried.includes(primary) ? primary : undefined;
+  }
+
+  /** The node for a read that must include what its session has written and seen. */
+  async pickFresh(
+    destination: Destination<unknown>,
+    causality: Causality,
+    tried: readonly RouterNode[],
+  ): Promise<RouterNode | undefined> {
+    const { primary, readers, starting } = this.#topology;
+    const { operation, node: name } = destination;
+    const among = name === undefined ? readers : this.#named(name);
+    const untried = tried.length === 0 ? among : among.filter((node) => !tried.includes(node));
+    const free = starting === 0 ? untried : untried.filter(({ gate }) => gate === undefined || gate.free);
+    const open = free.length > 0 ? free : untried;
+    // The primary has everything: there is nothing to find out.
+    if (open.length === 1 && open[0] === primary) return primary;
+    // A session that must not go back in time stays where it read last; to move, it needs all there was to see there.
+    const stay = causality.monotonic ? open.find((node) => node.life === causality.lastRead) : undefined;
+    const moves = causality.monotonic && causality.lastRead !== undefined && stay === undefined;
+    let certain = !moves && !causality.unplaced;
+    if (primary !== undefined && (!certain || isBefore(causality.point, primary))) {
+      certain = await this.#freshness.place(causality, primary, this.#name, this.#events);
+    }
+    const { point } = causality;
+    if (certain && open.length > 0) {
+      const first = stay ?? this.#balance(open);
+      if (point === undefined || includes(first.observed, point)) return first;
+      const chosen = await this.#freshness.choose(operation, point, stay === undefined ? from(open, first) : [stay]);
+      if (chosen !== undefined) return chosen;
+    }
+    // No replica is known to be far enough. The primary always is.
+    if (open.length > 0) this.sentToPrimary += 1;
+    return this.pick({ operation: { ...operation, consistency: "strong" }, node: undefined }, tried);
+  }
+
+  #named(name: string): readonly RouterNode[] {
+    return this.#topology.nodes.filter((node) => node.name === name && node.open);
+  }
+
+  #balance(nodes: readonly RouterNode[]): RouterNode {
+    return this.#balancer.pick(nodes, this.#balancer.answered === undefined ? 0 : this.#clock.now());
+  }
+}
+
+/** The same nodes, beginning with one of them. */
+function from(nodes: readonly RouterNode[], first: RouterNode): readonly RouterNode[] {
+  const at = nodes.indexOf(first);
+  return [...nodes.slice(at), ...nodes.slice(0, at)];
+}

@@ -1,0 +1,152 @@
+/**
+ * What a call wants: a read or a write, and where to. The caller's own word comes first, then the rules, then what was
+ * learned of the text, then what the dialect read in it.
+ */
+import {
+  type Access,
+  type Clock,
+  type Dialect,
+  flag,
+  knownOptions,
+  oneOf,
+  type Operation,
+  OptionError,
+  text,
+} from "@breakwater/core";
+import { FunctionLookup } from "./function-lookup.ts";
+import { Remembered } from "./remembered.ts";
+
+/** What a rule sees of a call. */
+export interface RuleCall {
+  /** The statement's text; undefined for a transaction and a borrowed connection. */
+  readonly text: string | undefined;
+  readonly kind: Operation<unknown>["kind"];
+  readonly label: string | undefined;
+  /** What the dialect made of it. */
+  readonly access: Access;
+}
+
+/** Sends the calls that it fits to one place. All conditions that are given must hold. */
+export interface Rule {
+  /** A pattern for the statement's text; a text with `*` for any characters, in any case; or a function. */
+  readonly match?: RegExp | string | ((call: RuleCall) => boolean);
+  /** The call's label. */
+  readonly label?: string;
+  /** Where to: the primary, a replica (the primary while there is none), or the node of that name and no other. */
+  readonly to?: string;
+  /** What the call is. @default read for `to: "replica"`, else what the dialect made of it */
+  readonly access?: Access;
+}
+
+/** Where a call goes, once it is known. */
+export interface Destination<T> {
+  readonly operation: Operation<T>;
+  /** The node that a rule named; undefined for any node that will do. */
+  readonly node: string | undefined;
+}
+
+export interface DestinationOptions {
+  readonly rules: readonly Rule[];
+  readonly lookUpFunctions: boolean;
+  readonly clock: Clock;
+}
+
+export class Destinations {
+  readonly #dialect: Dialect;
+  readonly #rules: readonly CheckedRule[];
+  readonly #refused = new Remembered();
+  readonly #functions: FunctionLookup | undefined;
+
+  /** `ask` runs a question on a node that can answer it. */
+  constructor(dialect: Dialect, { rules, lookUpFunctions, clock }: DestinationOptions, ask: FunctionLookup["ask"]) {
+    this.#dialect = dialect;
+    this.#rules = rules.map(checkRule);
+    this.#functions =
+      lookUpFunctions && dialect.functions !== undefined
+        ? new FunctionLookup(dialect.functions, clock, ask)
+        : undefined;
+  }
+
+  /** Texts that a standby has refused. */
+  get refusedTexts(): number {
+    return this.#refused.size;
+  }
+
+  of<T>(operation: Operation<T>): Destination<T> {
+    if (operation.accessSaid || operation.purpose === "probe") return { operation, node: undefined };
+    const rule = this.#rules.length === 0 ? undefined : this.#rules.find((each) => fits(each, operation));
+    if (rule !== undefined) return ruled(operation, rule);
+    return { operation: this.#learned(operation), node: undefined };
+  }
+
+  /** A standby refused a call that was taken for a read. */
+  refused(operation: Operation<unknown>): void {
+    if (operation.kind === "query" && !operation.accessSaid) this.#refused.add(operation.statement.text);
+  }
+
+  #learned<T>(operation: Operation<T>): Operation<T> {
+    if (operation.kind !== "query") return operation;
+    const { statement, access } = operation;
+    if (this.#refused.has(statement.text)) return access === "read" ? { ...operation, access: "write" } : operation;
+    if (access === "read" || this.#functions === undefined) return operation;
+    return this.#functions.harmless(this.#dialect, statement.text) ? { ...operation, access: "read" } : operation;
+  }
+}
+
+interface CheckedRule {
+  readonly fits: (call: RuleCall) => boolean;
+  readonly label: string | undefined;
+  readonly to: string | undefined;
+  readonly access: Access | undefined;
+}
+
+function fits(rule: CheckedRule, operation: Operation<unknown>): boolean {
+  const { kind, label, access } = operation;
+  if (rule.label !== undefined && rule.label !== label) return false;
+  return rule.fits({ text: kind === "query" ? operation.statement.text : undefined, kind, label, access });
+}
+
+function ruled<T>(operation: Operation<T>, { to, access }: CheckedRule): Destination<T> {
+  const wanted = access ?? (to === "replica" ? "read" : operation.access);
+  const consistency = to === "primary" ? "strong" : operation.consistency;
+  const same = wanted === operation.access && consistency === operation.consistency;
+  return {
+    operation: same ? operation : { ...operation, access: wanted, consistency },
+    node: to === "primary" || to === "replica" ? undefined : to,
+  };
+}
+
+/** @throws OptionError when a rule is none. */
+function checkRule(rule: Rule, index: number): CheckedRule {
+  const option = `router.rules[${index}]`;
+  const { match, label, to, access } = knownOptions(option, rule, ["match", "label", "to", "access"]);
+  if (match === undefined && label === undefined) {
+    throw new OptionError(option, rule, "an object with match or label, or both");
+  }
+  if (to === undefined && access === undefined) throw new OptionError(option, rule, "an object with to or access");
+  if (label !== undefined) text(`${option}.label`, label);
+  if (to !== undefined) text(`${option}.to`, to);
+  if (access !== undefined) oneOf(`${option}.access`, access, ["read", "write"]);
+  return { fits: matcher(`${option}.match`, match), label, to, access };
+}
+
+function matcher(option: string, match: Rule["match"]): CheckedRule["fits"] {
+  if (match === undefined) return () => true;
+  if (typeof match === "function") return match;
+  // Without the flags that make a pattern remember where it stopped: every statement is a new text.
+  const pattern =
+    match instanceof RegExp
+      ? new RegExp(match.source, match.flags.replace(/[gy]/g, ""))
+      : wildcard(text(option, match));
+  return ({ text: sql }) => sql !== undefined && pattern.test(sql);
+}
+
+function wildcard(pattern: string): RegExp {
+  const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, String.raw`\$&`));
+  return new RegExp(`^${parts.join(".*")}$`, "is");
+}
+
+/** Checks the option of the same name. */
+export function lookUpFunctionsOf(value: boolean | undefined): boolean {
+  return flag("router.lookUpFunctions", value ?? true);
+}

@@ -1,0 +1,698 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  Causality,
+  type CloseOptions,
+  type NodeState,
+  type Operation,
+  OptionError,
+  type Pool,
+  seededRandom,
+  TimeoutError,
+} from "@breakwater/core";
+import { failing, fakeCall, type FakePool, fakePool, ManualClock } from "@breakwater/core/testing";
+import { topologyOf } from "./membership.ts";
+import type { NodeOptions } from "./node.ts";
+import type { RouterOptions } from "./options.ts";
+import { router } from "./router.ts";
+
+/** A node of a fake cluster: what it says to probes, and what it does with calls. */
+interface FakeNode {
+  readonly name: string;
+  readonly pool: FakePool;
+  state: NodeState;
+  /** Thrown at probes and calls; `hung` lets them wait for their deadline. */
+  trouble: (() => Error) | "hung" | undefined;
+  answer: (operation: Operation<unknown>) => unknown;
+  /** Calls of callers, in order. */
+  readonly served: Operation<unknown>[];
+  /** When it was probed, in milliseconds. */
+  readonly probedAt: number[];
+}
+
+const refused = (): Error => failing({ phase: "connect" }, new Error("nobody listens"));
+const cut = (): Error => failing({}, new Error("the link was lost"));
+const standby = (): Error => failing({ retry: "primary", blames: "statement", connection: "keep" });
+const silence = (): Error =>
+  new TimeoutError("fake", "no answer", {
+    phase: "connect",
+    effect: "none",
+    retry: "other-node",
+    blames: "node",
+    connection: "keep",
+    reason: "no answer",
+  });
+
+function fakeNode(name: string, role: NodeState["role"], clock: ManualClock): FakeNode {
+  const node: FakeNode = {
+    name,
+    state: { role, systemId: undefined, timeline: 1, position: 100n },
+    trouble: undefined,
+    answer: () => name,
+    served: [],
+    probedAt: [],
+    pool: fakePool(async (operation) => {
+      const probing = operation.purpose === "probe";
+      if (probing) node.probedAt.push(clock.now());
+      const { trouble } = node;
+      if (trouble === "hung") {
+        await new Promise<void>((resolve) => clock.setTimer(operation.deadline - clock.now(), resolve));
+        throw silence();
+      }
+      if (trouble !== undefined) throw trouble();
+      if (probing || (operation.kind === "query" && operation.statement.text === "")) return node.state;
+      node.served.push(operation);
+      return node.answer(operation);
+    }, name),
+  };
+  return node;
+}
+
+interface Setup {
+  readonly clock: ManualClock;
+  readonly primary: FakeNode;
+  readonly replicas: readonly FakeNode[];
+  readonly pool: Pool;
+  readonly heard: string[];
+  /** Runs a read, and tells who served it. */
+  read(context?: Parameters<typeof fakeCall>[0]): Promise<unknown>;
+  write(context?: Parameters<typeof fakeCall>[0]): Promise<unknown>;
+  promote(node: FakeNode, timeline?: number): void;
+}
+
+const EVENTS = [
+  "router:node-down",
+  "router:node-up",
+  "router:role-changed",
+  "router:node-fenced",
+  "router:node-ejected",
+  "router:node-readmitted",
+  "router:node-lagging",
+  "router:rerouted",
+  "router:read-refused",
+] as const;
+
+function setUp(
+  replicas = 2,
+  options: Partial<RouterOptions> = {},
+  more: (index: number) => Partial<NodeOptions> = () => ({}),
+): Setup {
+  const clock = new ManualClock();
+  const primary = fakeNode("primary", "primary", clock);
+  const others = Array.from({ length: replicas }, (_, index) => fakeNode(`replica ${index + 1}`, "replica", clock));
+  const pool = router({
+    primary: primary.pool,
+    ...(replicas === 0 ? {} : { replicas: others.map((node, index) => ({ pool: node.pool, ...more(index) })) }),
+    clock,
+    random: seededRandom(1),
+    ...options,
+  });
+  const heard: string[] = [];
+  for (const name of EVENTS) {
+    pool.events.on(name, (event) => void heard.push(`${name.slice("router:".length)} ${event.node}`));
+  }
+  return {
+    clock,
+    primary,
+    replicas: others,
+    pool,
+    heard,
+    read: (context) => pool.execute(fakeCall(context)) as Promise<unknown>,
+    write: (context) => pool.execute(fakeCall({ access: "write", ...context })) as Promise<unknown>,
+    promote: (node, timeline = 2) => {
+      node.state = { ...node.state, role: "primary", timeline };
+    },
+  };
+}
+
+/** The promise's fate so far. */
+function watch<T>(promise: Promise<T>) {
+  const fate: { value?: T; error?: Error; settled: boolean } = { settled: false };
+  promise.then(
+    (value) => Object.assign(fate, { value, settled: true }),
+    (error: unknown) => Object.assign(fate, { error, settled: true }),
+  );
+  return fate;
+}
+
+const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, () => make());
+
+describe("router", () => {
+  it("sends writes and strong reads to the primary and reads to the replicas in turn", async () => {
+    const { read, write } = setUp();
+    expect([await write(), await read({ consistency: "strong" })]).toEqual(["primary", "primary"]);
+    expect([await read(), await read(), await read()]).toEqual(["replica 1", "replica 2", "replica 1"]);
+  });
+
+  it("sends everything to the primary when there is no replica", async () => {
+    const { read, write } = setUp(0);
+    expect([await write(), await read()]).toEqual(["primary", "primary"]);
+  });
+
+  it("gives each of N healthy replicas the same number of reads, but for one", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 200 }), async (size, calls) => {
+        const { clock, read, replicas, pool } = setUp(size);
+        for (let call = 0; call < calls; call += 1) {
+          await read();
+          if (call % 50 === 0) await clock.advance(300);
+        }
+        const served = replicas.map((node) => node.served.length);
+        expect(Math.max(...served) - Math.min(...served)).toBeLessThanOrEqual(1);
+        await pool.close();
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it("skips what is down, and comes back to it", async () => {
+    const { clock, read, replicas, heard } = setUp(3);
+    const [first] = replicas as [FakeNode];
+    first.trouble = refused;
+    expect(await Promise.all(times(6, () => read()))).not.toContain("replica 1");
+    expect(heard).toContain("node-down replica 1");
+    const before = first.pool.calls.length;
+    await Promise.all(times(9, () => read()));
+    expect(first.pool.calls.length).toBe(before);
+    first.trouble = undefined;
+    await clock.advance(1000);
+    expect(heard).toContain("node-up replica 1");
+    await Promise.all(times(6, () => read()));
+    expect(first.served.length).toBeGreaterThan(0);
+  });
+
+  it("falls back to the primary for reads when all replicas are down", async () => {
+    const { read, replicas } = setUp();
+    for (const node of replicas) node.trouble = refused;
+    expect(await read()).toBe("primary");
+  });
+
+  it("serves reads while the primary is down", async () => {
+    const { clock, primary, read, write } = setUp();
+    await read();
+    primary.trouble = refused;
+    const writing = watch(write());
+    await clock.advance(100);
+    expect(writing.settled).toBe(false);
+    expect(await read()).toMatch("replica");
+  });
+
+  it("moves a read whose link is lost to the next node", async () => {
+    const { read, replicas, pool, heard } = setUp();
+    const [first] = replicas as [FakeNode];
+    first.answer = () => {
+      throw cut();
+    };
+    expect(await read()).toBe("replica 2");
+    expect(heard).toEqual(["rerouted replica 1"]);
+    expect(pool.stats().policies[0]).toMatchObject({ policy: "router", rerouted: 1 });
+  });
+
+  it("never moves a call whose effect is unknown, unless it is idempotent", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom("read", "write"),
+        fc.boolean(),
+        fc.constantFrom("other-node", "primary", "same-node", "transaction", "never"),
+        async (access, idempotent, advice) => {
+          const { clock, primary, replicas, pool } = setUp();
+          const nodes = [primary, ...replicas];
+          for (const node of nodes) {
+            node.answer = () => {
+              throw failing({ effect: "unknown", retry: advice });
+            };
+          }
+          const fate = watch(pool.execute(fakeCall({ access, idempotent, deadline: 500 })));
+          await clock.advance(1000);
+          expect(fate.settled).toBe(true);
+          const sent = nodes.reduce((sum, node) => sum + node.served.length, 0);
+          if (!idempotent) expect(sent).toBe(1);
+          await pool.close();
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it("throws the last error when every node that could serve has failed", async () => {
+    const { primary, read, replicas } = setUp();
+    const nodes = [primary, ...replicas];
+    for (const node of nodes) {
+      node.answer = () => {
+        throw failing({}, new Error(`failed on ${node.name}`));
+      };
+    }
+    await expect(read()).rejects.toThrow("failed on primary");
+    expect(nodes.map((node) => node.served.length)).toEqual([1, 1, 1]);
+  });
+
+  it("does not move what is no fault of the node", async () => {
+    const { read, replicas } = setUp();
+    for (const node of replicas) {
+      node.answer = () => {
+        throw failing({ retry: "never", blames: "statement" }, new Error("syntax"));
+      };
+    }
+    await expect(read()).rejects.toThrow("syntax");
+    expect(replicas.map((node) => node.served.length)).toEqual([1, 0]);
+  });
+
+  describe("waiting for a node", () => {
+    it("holds writes until a primary is there, and then all go on", async () => {
+      const { clock, primary, replicas, write, promote, pool } = setUp();
+      await write();
+      primary.trouble = refused;
+      const writes = times(20, () => watch(write()));
+      await clock.advance(3000);
+      expect(pool.stats().policies[0]).toMatchObject({ waitingForNode: 20 });
+      promote(replicas[1] as FakeNode);
+      await clock.advance(200);
+      expect(writes.map(({ value }) => value)).toEqual(times(20, () => "replica 2"));
+    });
+
+    it("is bounded in time, by the option and by the call's deadline", async () => {
+      const { clock, primary, write } = setUp(2, { failoverWaitMs: 5000 });
+      await write();
+      primary.trouble = refused;
+      const [long, short] = [watch(write()), watch(write({ deadline: clock.now() + 1000 }))];
+      await clock.advance(999);
+      expect(short.settled).toBe(false);
+      await clock.advance(2);
+      expect(short.error).toMatchObject({ code: "ERR_BREAKWATER_NO_HEALTHY_NODE" });
+      expect(short.error?.message).toContain("primary down, replica 1 up, replica 2 up");
+      await clock.advance(3900);
+      expect(long.settled).toBe(false);
+      await clock.advance(100);
+      expect(long.error).toMatchObject({ code: "ERR_BREAKWATER_NO_HEALTHY_NODE" });
+    });
+
+    it("is bounded in number", async () => {
+      const { clock, primary, write } = setUp(2, { maxWaiting: 3 });
+      await write();
+      primary.trouble = refused;
+      const writes = times(5, () => watch(write()));
+      await clock.advance(10);
+      expect(writes.map(({ settled }) => settled)).toEqual([false, false, false, true, true]);
+    });
+
+    it("ends at an abort, with its reason", async () => {
+      const { clock, primary, write } = setUp();
+      await write();
+      primary.trouble = refused;
+      const aborting = new AbortController();
+      const fate = watch(write({ signal: aborting.signal }));
+      await clock.advance(100);
+      aborting.abort(new Error("had enough"));
+      await clock.advance(0);
+      expect(fate.error?.message).toBe("had enough");
+    });
+  });
+
+  describe("a failover", () => {
+    it("fences a primary of an older history, whatever it says of itself", async () => {
+      const { clock, primary, replicas, promote, write, heard } = setUp();
+      await write();
+      promote(replicas[0] as FakeNode);
+      await clock.advance(1100);
+      // Whoever was the primary answers and believes it still is.
+      expect(heard).toContain("role-changed replica 1");
+      expect(heard).toContain("node-fenced primary");
+      expect(primary.pool.interrupts.map(({ message }) => message)).toContain(
+        "the node is a primary of an older history",
+      );
+      expect(await write()).toBe("replica 1");
+      expect(primary.served).toHaveLength(1);
+    });
+
+    it("does not go back to the old primary when the new one is lost", async () => {
+      const { clock, primary, replicas, promote, write } = setUp();
+      const [next] = replicas as [FakeNode];
+      await write();
+      promote(next);
+      await clock.advance(1100);
+      next.trouble = refused;
+      const fate = watch(write());
+      await clock.advance(10_000);
+      expect(fate.settled).toBe(false);
+      expect(primary.served).toHaveLength(1);
+    });
+
+    it("finds a hung primary by probes, ends what runs there, and goes on elsewhere", async () => {
+      const { clock, primary, replicas, promote, write, heard } = setUp();
+      await write();
+      primary.trouble = "hung";
+      await clock.advance(3100);
+      expect(heard).toContain("node-down primary");
+      expect(primary.pool.interrupts).not.toHaveLength(0);
+      promote(replicas[0] as FakeNode);
+      await clock.advance(150);
+      expect(await write()).toBe("replica 1");
+    });
+
+    it("looks at the others as soon as the primary is late, not only when it is given up", async () => {
+      const { clock, primary, replicas, promote, write } = setUp();
+      await write();
+      await clock.advance(500);
+      primary.trouble = "hung";
+      promote(replicas[0] as FakeNode);
+      await clock.advance(600 + 100 + 20);
+      expect(await write()).toBe("replica 1");
+    });
+
+    it("makes writes wait while a primary that refused one is asked what it is", async () => {
+      const { clock, primary, replicas, promote, write } = setUp();
+      await write();
+      primary.state = { ...primary.state, role: "replica" };
+      primary.answer = () => {
+        throw standby();
+      };
+      const writes = times(3, () => watch(write()));
+      await clock.advance(150);
+      expect(writes.some(({ settled }) => settled)).toBe(false);
+      promote(replicas[1] as FakeNode);
+      await clock.advance(200);
+      expect(writes.map(({ value }) => value)).toEqual(times(3, () => "replica 2"));
+      expect(primary.pool.interrupts.map(({ message }) => message)).toContain("the node is not the primary any more");
+    });
+
+    it("throws what a primary refuses twice: then it is the call that is wrong", async () => {
+      const { clock, primary, write, heard } = setUp();
+      primary.answer = () => {
+        throw standby();
+      };
+      const fate = watch(write());
+      await clock.advance(1000);
+      expect(fate.error?.message).toBe("planted");
+      expect(primary.served).toHaveLength(2);
+      expect(heard).not.toContain("role-changed primary");
+      expect(primary.pool.interrupts).toHaveLength(0);
+    });
+  });
+
+  it("sends a refused read to the primary, once, and remembers its text", async () => {
+    const { primary, read, replicas, heard, pool } = setUp();
+    for (const node of replicas) {
+      node.answer = () => {
+        throw standby();
+      };
+    }
+    expect(await read()).toBe("primary");
+    expect(await read()).toBe("primary");
+    expect(replicas.map((node) => node.served.length)).toEqual([1, 0]);
+    expect(primary.served.map(({ access }) => access)).toEqual(["write", "write"]);
+    expect(heard.filter((each) => each.startsWith("read-refused"))).toEqual(["read-refused replica 1"]);
+    expect(pool.stats().policies[0]).toMatchObject({ readsRefused: 1, refusedTexts: 1 });
+  });
+
+  describe("leaving replicas out", () => {
+    it("prefers those of its zone, and goes elsewhere when they are out", async () => {
+      const { read, replicas } = setUp(3, { zone: "a" }, (index) => ({ zone: index === 0 ? "a" : "b" }));
+      expect(await Promise.all(times(3, () => read()))).toEqual(["replica 1", "replica 1", "replica 1"]);
+      (replicas[0] as FakeNode).trouble = refused;
+      expect(await read()).toMatch(/replica [23]/);
+    });
+
+    it("leaves out those that lag, and only while they do", async () => {
+      const { clock, primary, replicas, read, heard } = setUp(2, { maxLag: { ms: 2000 } });
+      await read();
+      for (let second = 0; second < 5; second += 1) {
+        for (const node of [primary, replicas[1] as FakeNode])
+          node.state = { ...node.state, position: BigInt(200 + second * 100) };
+        await clock.advance(1000);
+      }
+      expect(heard).toContain("node-lagging replica 1");
+      expect(await Promise.all(times(4, () => read()))).not.toContain("replica 1");
+      (replicas[0] as FakeNode).state = { ...primary.state, role: "replica" };
+      await clock.advance(1100);
+      expect(await Promise.all(times(4, () => read()))).toContain("replica 1");
+    });
+
+    it("is not fooled by an idle primary", async () => {
+      const { clock, read } = setUp(2, { maxLag: { ms: 1000, bytes: 1 } });
+      await read();
+      await clock.advance(60_000);
+      expect(await Promise.all(times(2, () => read()))).toEqual(["replica 2", "replica 1"]);
+    });
+
+    it("sends reads to the primary when all lag", async () => {
+      const { clock, primary, read } = setUp(2, { maxLag: { bytes: 50 } });
+      await read();
+      primary.state = { ...primary.state, position: 1000n };
+      await clock.advance(2100);
+      expect(await read()).toBe("primary");
+    });
+
+    it("ejects a replica that fails its calls, for longer each time, and never all of them", async () => {
+      const { clock, read, replicas, heard } = setUp(2, { ejection: { failures: 3, baseMs: 1000 } });
+      const [first, second] = replicas as [FakeNode, FakeNode];
+      const fails = (): never => {
+        throw failing({ connection: "keep" });
+      };
+      first.answer = fails;
+      const outFor: number[] = [];
+      for (let round = 1; round <= 3; round += 1) {
+        while (!heard.includes("node-ejected replica 1")) await read();
+        const from = clock.now();
+        while (!heard.includes("node-readmitted replica 1")) await clock.advance(50);
+        outFor.push(clock.now() - from);
+        heard.length = 0;
+      }
+      for (const [index, ms] of outFor.entries()) {
+        expect(ms).toBeGreaterThanOrEqual(800 * (index + 1));
+        expect(ms).toBeLessThanOrEqual(1200 * (index + 1) + 50);
+      }
+      second.answer = fails;
+      for (let call = 0; call < 30; call += 1) await read();
+      expect(heard.filter((each) => each.startsWith("node-ejected"))).toHaveLength(1);
+    });
+
+    it("turns away at once from a replica whose answer to a probe is late", async () => {
+      const { clock, read, replicas } = setUp();
+      await read();
+      await clock.advance(950);
+      (replicas[0] as FakeNode).trouble = "hung";
+      await clock.advance(200);
+      expect(await Promise.all(times(4, () => read()))).toEqual(times(4, () => "replica 2"));
+    });
+  });
+
+  describe("an outage", () => {
+    it("is met with at most two attempts to connect in any second, and comes back without a storm", async () => {
+      const { clock, primary, write } = setUp(0);
+      const attempts: number[] = [];
+      let running = 0;
+      let most = 0;
+      await write();
+      primary.trouble = () => {
+        attempts.push(clock.now());
+        return refused();
+      };
+      const writes = times(50, () => watch(write({ deadline: 100_000 })));
+      // They were sent before anybody knew: from here on nobody else finds out for himself.
+      await clock.advance(0);
+      attempts.length = 0;
+      const callers = watch(
+        (async () => {
+          for (let second = 0; second < 60; second += 1) {
+            times(5, () => watch(write({ deadline: 100_000 })));
+            await new Promise<void>((resolve) => clock.setTimer(1000, resolve));
+          }
+        })(),
+      );
+      await clock.advance(29_999);
+      expect(writes.every(({ settled }) => settled)).toBe(false);
+      primary.answer = async () => {
+        running += 1;
+        most = Math.max(most, running);
+        await new Promise<void>((resolve) => clock.setTimer(20, resolve));
+        running -= 1;
+        return "primary";
+      };
+      for (const [index, at] of attempts.entries()) {
+        const within = attempts.slice(index).filter((other) => other < at + 1000);
+        expect(within.length).toBeLessThanOrEqual(2);
+      }
+      expect(attempts.length).toBeGreaterThan(45);
+      primary.trouble = undefined;
+      await clock.advance(560 + 20);
+      expect(most).toBeLessThanOrEqual(2);
+      await clock.advance(1000);
+      expect(writes.every(({ value, error }) => value === "primary" || error !== undefined)).toBe(true);
+      await clock.advance(60_000);
+      expect(callers.settled).toBe(true);
+    });
+
+    it("keeps new calls off a node that has lost connections until it has answered", async () => {
+      const { clock, primary, write, pool } = setUp(0);
+      await write();
+      await clock.advance(500);
+      primary.trouble = refused;
+      const before = primary.pool.calls.length;
+      primary.pool.events.emit("connection:lost", { pool: "primary", error: cut() });
+      const writes = times(50, () => watch(write()));
+      await clock.advance(0);
+      expect(primary.pool.calls.slice(before).map(({ purpose }) => purpose)).toEqual(["probe"]);
+      expect(pool.stats().policies[0]).toMatchObject({ waitingForNode: 50 });
+      primary.trouble = undefined;
+      await clock.advance(2000);
+      expect(writes.every(({ value }) => value === "primary")).toBe(true);
+    });
+  });
+
+  describe("a session", () => {
+    const position = (node: FakeNode, at: bigint): void => {
+      node.state = { ...node.state, position: at };
+    };
+
+    it("reads from a replica that has its writes, and from the primary when none has", async () => {
+      const { clock, read, replicas, primary } = setUp(2, { freshnessWaitMs: 50 });
+      const causality = new Causality(false);
+      causality.wrote({ timeline: 1, position: 150n });
+      position(primary, 200n);
+      const behind = watch(read({ causality }));
+      await clock.advance(60);
+      expect(behind.value).toBe("primary");
+      position(replicas[1] as FakeNode, 150n);
+      await clock.advance(1000);
+      expect(await read({ causality })).toBe("replica 2");
+      expect(await read({ causality })).toBe("replica 2");
+    });
+
+    it("is not held up by a replica that does not say where it is", async () => {
+      const { clock, read, replicas, primary } = setUp(2, { freshnessWaitMs: 50 });
+      await read();
+      await clock.advance(10);
+      const causality = new Causality(false);
+      causality.wrote({ timeline: 1, position: 150n });
+      for (const node of replicas) node.trouble = "hung";
+      position(primary, 200n);
+      const fate = watch(read({ causality }));
+      await clock.advance(60);
+      expect(fate.value).toBe("primary");
+    });
+
+    it("asks nobody when the primary is the only one to read from", async () => {
+      const { read, primary } = setUp(0);
+      const causality = new Causality(false);
+      causality.wrote();
+      await read({ causality });
+      expect(primary.pool.calls.filter((call) => call.kind === "query")).toHaveLength(1);
+    });
+
+    it("says when its writes are of an older history than the new primary's", async () => {
+      const { clock, read, replicas, promote, pool } = setUp();
+      const changes: unknown[] = [];
+      pool.events.on("router:history-changed", (event) => void changes.push([event.from, event.to]));
+      await read();
+      promote(replicas[0] as FakeNode);
+      await clock.advance(1100);
+      const causality = new Causality(false);
+      causality.wrote({ timeline: 1, position: 90n });
+      const fate = watch(read({ causality }));
+      await clock.advance(200);
+      expect(fate.value).toBeDefined();
+      expect(changes).toEqual([[1, 2]]);
+    });
+  });
+
+  describe("its nodes", () => {
+    it("come and go while it runs", async () => {
+      const { clock, pool, read, replicas } = setUp(1);
+      const added = fakeNode("added", "replica", clock);
+      await read();
+      const topology = topologyOf(pool);
+      topology.add(added.pool);
+      await clock.advance(0);
+      expect(added.probedAt).toHaveLength(1);
+      expect(await Promise.all(times(4, () => read()))).toContain("added");
+      await topology.remove("replica 1");
+      expect((replicas[0] as FakeNode).pool.closed).toBe(true);
+      expect(await Promise.all(times(4, () => read()))).toEqual(times(4, () => "added"));
+      expect(topology.nodes.map(({ name }) => name)).toEqual(["primary", "added"]);
+      expect(() => topology.add(fakePool(undefined, "added"))).toThrow(OptionError);
+      await expect(topology.remove("nobody")).rejects.toThrow("name of a node (primary, added)");
+    });
+
+    it("are drained without losing a call", async () => {
+      const { clock, pool, read, replicas } = setUp(2);
+      const [first] = replicas as [FakeNode];
+      let finish = (): void => undefined;
+      first.answer = () => new Promise<void>((resolve) => (finish = resolve));
+      const running = watch(read());
+      await clock.advance(0);
+      const drained = watch(topologyOf(pool).drain("replica 1"));
+      expect(await Promise.all(times(4, () => read()))).toEqual(times(4, () => "replica 2"));
+      expect(drained.settled).toBe(false);
+      finish();
+      await clock.advance(0);
+      expect([running.settled, drained.settled]).toEqual([true, true]);
+      topologyOf(pool).resume("replica 1");
+      first.answer = () => "back";
+      expect(await Promise.all(times(2, () => read()))).toContain("back");
+    });
+
+    it("have a balancer of the caller's own", async () => {
+      const { read } = setUp(3, { balance: () => ({ pick: (nodes) => nodes.at(-1) as never }) });
+      expect(await Promise.all(times(3, () => read()))).toEqual(times(3, () => "replica 3"));
+    });
+  });
+
+  describe("when it closes", () => {
+    it("leaves no timer behind and closes every node", async () => {
+      const { clock, pool, read, write, primary, replicas } = setUp(3, { ejection: { failures: 1 } });
+      await read();
+      await write();
+      (replicas[0] as FakeNode).trouble = refused;
+      (replicas[1] as FakeNode).answer = () => {
+        throw failing({ connection: "keep" });
+      };
+      await Promise.all(times(6, () => read()));
+      await clock.advance(1500);
+      (replicas[0] as FakeNode).trouble = undefined;
+      await clock.advance(600);
+      const closeOptions: CloseOptions = { drainMs: 10 };
+      await Promise.all([pool.close(closeOptions), pool.close()]);
+      expect([primary, ...replicas].every(({ pool: { closed } }) => closed)).toBe(true);
+      expect(clock.pending).toBe(0);
+      await expect(read()).rejects.toMatchObject({ code: "ERR_BREAKWATER_POOL_CLOSED" });
+    });
+
+    it("sends away those who wait", async () => {
+      const { clock, pool, primary, write } = setUp();
+      await write();
+      primary.trouble = refused;
+      const fate = watch(write());
+      await clock.advance(100);
+      await pool.close();
+      await clock.advance(0);
+      expect(fate.error).toMatchObject({ code: "ERR_BREAKWATER_POOL_CLOSED" });
+      expect(clock.pending).toBe(0);
+    });
+  });
+
+  it("opens nothing before its first call", async () => {
+    const { clock, primary } = setUp();
+    await clock.advance(10_000);
+    expect(primary.pool.calls).toEqual([]);
+  });
+
+  it.each([
+    ["primary", { primary: {} as Pool }],
+    ["replicas", { replicas: [] }],
+    ["replicas[0]", { replicas: [{ execute: 1 } as unknown as Pool] }],
+    ["replicas[0].weight", { replicas: [{ pool: fakePool(), weight: 0 }] }],
+    ["balance", { balance: "fastest" as never }],
+    ["maxLag.ms", { maxLag: { ms: -1 } }],
+    ["maxLag.second", { maxLag: { second: 1 } as never }],
+    ["ejection.maxRatio", { ejection: { maxRatio: 2 } }],
+    ["rules[0]", { rules: [{ to: "primary" }] }],
+    ["rules[0]", { rules: [{ match: /x/ }] }],
+    ["connect", { source: { start: () => () => undefined } }],
+    ["probeIntervalMs", { probeIntervalMs: 0 }],
+    ["nodes", { nodes: [] } as never],
+  ])("refuses a wrong %s when it is made", (option, options: Partial<RouterOptions>) => {
+    const make = (): Pool => router({ primary: fakePool(), ...options });
+    expect(make).toThrow(OptionError);
+    expect(make).toThrow(`router.${option}`);
+  });
+});

@@ -1,0 +1,2 @@
+/** Where the nodes of a router come from. */
+export * from "./source.ts";

@@ -4,7 +4,7 @@
  *
  * The state that all hangs on is the list of answers that the server still owes: each ends with one ReadyForQuery.
  */
-import { type FrameVisitor, FrameWalker, type Verdict } from "./frames.ts";
+import { FrameWalker, type Verdict } from "./frames.ts";
 import type { Strike } from "./fault.ts";
 import * as messages from "./messages.ts";
 import { Startup } from "./startup.ts";
@@ -42,6 +42,8 @@ interface Answer {
 
 const { client, server } = messages;
 
+/** Messages that name a statement or portal. */
+const named: ReadonlySet<number> = new Set([client.parse, client.bind, client.execute, client.close]);
 /** ReadyForQuery: not in a transaction. */
 const idle = 0x49;
 
@@ -65,8 +67,17 @@ export class Session {
   constructor(link: SessionLink) {
     this.#link = link;
     this.#startup = new Startup();
-    this.#fromClient = new FrameWalker(new ClientVisitor(this, link));
-    this.#fromServer = new FrameWalker(new ServerVisitor(this, link));
+    this.#fromClient = new FrameWalker({
+      look: (type) => (named.has(type) || (type === client.query && link.watched) ? Number.POSITIVE_INFINITY : 0),
+      visit: (type, bytes) => this.#visitClient(type, bytes),
+      emit: (bytes) => link.toServer(bytes),
+    });
+    this.#fromServer = new FrameWalker({
+      look: (type) =>
+        type === server.errorResponse ? Number.POSITIVE_INFINITY : type === server.readyForQuery ? 1 : 0,
+      visit: (type, bytes) => this.#visitServer(type, bytes),
+      emit: (bytes) => link.toClient(bytes),
+    });
   }
 
   /** True while the server has to be let finish although the client is gone. */
@@ -99,7 +110,7 @@ export class Session {
     }
   }
 
-  visitClient(type: number, bytes: Buffer): Verdict {
+  #visitClient(type: number, bytes: Buffer): Verdict {
     if (this.#deaf && !this.#belongsToCopy(type)) return "drop";
     switch (type) {
       case client.query: {
@@ -157,7 +168,7 @@ export class Session {
     return "pass";
   }
 
-  visitServer(type: number, bytes: Buffer): Verdict {
+  #visitServer(type: number, bytes: Buffer): Verdict {
     const [answer] = this.#answers;
     if (answer === undefined) return "pass";
     const swallowed = answer.swallowFrom !== undefined;
@@ -252,52 +263,5 @@ export class Session {
     this.#link.toClient(error);
     this.#link.endClient();
     this.#link.dropServer();
-  }
-}
-
-class ClientVisitor implements FrameVisitor {
-  readonly #session: Session;
-  readonly #link: SessionLink;
-
-  constructor(session: Session, link: SessionLink) {
-    this.#session = session;
-    this.#link = link;
-  }
-
-  look(type: number): number {
-    if (type === client.query) return this.#link.watched ? Number.POSITIVE_INFINITY : 0;
-    const named = type === client.parse || type === client.bind || type === client.execute || type === client.close;
-    return named ? Number.POSITIVE_INFINITY : 0;
-  }
-
-  visit(type: number, bytes: Buffer): Verdict {
-    return this.#session.visitClient(type, bytes);
-  }
-
-  emit(bytes: Buffer): void {
-    this.#link.toServer(bytes);
-  }
-}
-
-class ServerVisitor implements FrameVisitor {
-  readonly #session: Session;
-  readonly #link: SessionLink;
-
-  constructor(session: Session, link: SessionLink) {
-    this.#session = session;
-    this.#link = link;
-  }
-
-  look(type: number): number {
-    if (type === server.readyForQuery) return 1;
-    return type === server.errorResponse ? Number.POSITIVE_INFINITY : 0;
-  }
-
-  visit(type: number, bytes: Buffer): Verdict {
-    return this.#session.visitServer(type, bytes);
-  }
-
-  emit(bytes: Buffer): void {
-    this.#link.toClient(bytes);
   }
 }

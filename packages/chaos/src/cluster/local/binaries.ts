@@ -1,5 +1,5 @@
 /** Finds the server's programs: a folder that the caller names, or the package that npm installed for this platform. */
-import { chmodSync, cpSync, readFileSync, symlinkSync } from "node:fs";
+import { chmodSync, cpSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { setupError } from "../../errors.ts";
@@ -12,6 +12,8 @@ export interface Binaries {
   readonly folder: string;
   /** What `postgres --version` says. */
   readonly version: string;
+  /** Of the file `postgres`, in bytes: tells builds of one version apart. */
+  readonly size: number;
 }
 
 /**
@@ -24,7 +26,8 @@ export async function findBinaries(named: string | undefined, runtime: string, r
   if (missing.length > 0) {
     throw new RangeError(`binaries must be a folder with postgres and initdb, got ${JSON.stringify(folder)}`);
   }
-  return { folder, version: (await run(path.join(folder, "postgres"), ["--version"])).trim() };
+  const postgres = path.join(folder, "postgres");
+  return { folder, version: (await run(postgres, ["--version"])).trim(), size: statSync(postgres).size };
 }
 
 function packageFolder(): string {

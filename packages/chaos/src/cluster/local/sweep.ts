@@ -39,7 +39,7 @@ export async function sweep(folder: string, pids: Iterable<number>): Promise<voi
     }
     await delay(20);
   }
-  await Promise.all(dataFolders(folder).map(removeData));
+  await Promise.allSettled(dataFolders(folder).map(removeData));
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 }
 

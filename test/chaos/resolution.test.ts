@@ -1,8 +1,8 @@
 import { type Cluster, startCluster } from "@breakwater/chaos";
 import { OutcomeUnknownError } from "@breakwater/core";
 import { ledgerTableSql } from "@breakwater/policies";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { noConnectionLeft, resolutions, stackOn } from "../support/database.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { closeStacks, noConnectionLeft, resolutions, stackOn } from "../support/database.ts";
 import { errorOf, until } from "../support/wait.ts";
 
 const COMMIT = /^commit/i;
@@ -31,6 +31,7 @@ describe("commit resolution", () => {
     cluster = await startCluster({ replicas: 0, settings: { wal_writer_delay: "10s", max_connections: "30" } });
     await cluster.primary.query(`CREATE TABLE work (id text); CREATE TABLE other (n int); ${ledgerTableSql()}`);
   });
+  afterEach(closeStacks);
   afterAll(() => cluster.close());
   beforeEach(() => cluster.primary.query("TRUNCATE work"));
 

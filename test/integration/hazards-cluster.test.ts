@@ -6,8 +6,8 @@ import { type Cluster, type ClusterNode, startCluster } from "@breakwater/chaos"
 import { OutcomeUnknownError } from "@breakwater/core";
 import { breakwater } from "breakwater";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noConnectionLeft, resolutions, stackOn, through } from "../support/database.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { closeStacks, noConnectionLeft, resolutions, stackOn, through } from "../support/database.ts";
 import { errorOf, until } from "../support/wait.ts";
 
 async function bareClient(node: ClusterNode): Promise<pg.Client> {
@@ -23,6 +23,12 @@ describe("hazards of nodes", () => {
     cluster = await startCluster({ replicas: 1, settings: { max_standby_streaming_delay: "150ms" } });
     await cluster.primary.query("CREATE TABLE hazard (id text); CREATE SEQUENCE numbers");
     await cluster.waitForStreaming();
+  });
+  afterEach(async () => {
+    await closeStacks();
+    // Where a test failed, the next one finds the cluster as it should be.
+    for (const node of cluster.nodes) if (node.state === "hung") node.resume();
+    if (cluster.synchronous) await cluster.setSynchronous(false);
   });
   afterAll(() => cluster.close());
 

@@ -5,9 +5,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Cluster, startCluster } from "@breakwater/chaos";
 import { type Database, OutcomeUnknownError, RolledBackError } from "@breakwater/core";
+import { breakwater } from "breakwater";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { noConnectionLeft, stackOn, through } from "../support/database.ts";
+import { dyingServer } from "../support/dying.ts";
 import { errorOf, until } from "../support/wait.ts";
 
 describe("hazards of sessions", () => {
@@ -69,6 +71,31 @@ describe("hazards of sessions", () => {
     await terminate(await ownPid());
     await lost;
     expect((await db.query("SELECT 1")).rowCount).toBe(1);
+  });
+
+  it("M2: a session that is ended in the moment it is ready does not end the process", async () => {
+    const server = await dyingServer();
+    const target = { host: "127.0.0.1", port: server.port, user: "postgres" };
+    // On bare pg this is an error that nobody can catch: between the pool and its borrower no one listens.
+    const own = breakwater({ primary: target, timeoutMs: 500 });
+    expect((await errorOf(own.query("SELECT 1"))).code).toMatch(/57P01|ERR_BREAKWATER/);
+    // Each costs the server a process: it is not met by as many as a loop can open.
+    expect(server.sessions).toBeGreaterThan(0);
+    expect(server.sessions).toBeLessThan(50);
+    await own.close();
+    await server.close();
+  });
+
+  it("M2: a stack that is closed while it connects leaves no connection behind", async () => {
+    const { proxy } = cluster.primary;
+    const early = stackOn(cluster);
+    proxy.setLatency(20);
+    const calls = Array.from({ length: 5 }, () => errorOf(early.query("SELECT pg_sleep(60)")));
+    // The router has one of its own, for probes.
+    await until("connections to be under way", () => proxy.connections === 6);
+    await early.close({ drainMs: 0 });
+    proxy.setLatency(0);
+    for (const error of await Promise.all(calls)) expect(error.code).toMatch(/^ERR_BREAKWATER/);
   });
 
   it("M3: a write on a connection that is being ended is done once", async () => {

@@ -1,18 +1,13 @@
 /**
  * A stack in front of a cluster, and everything that is to be true when it has been closed.
  */
-import { type Cluster, type ClusterNode, type ClusterOptions, startCluster } from "@breakwater/chaos";
-import { type Database, type EventMap } from "@breakwater/core";
+import type { Cluster, ClusterNode } from "@breakwater/chaos";
+import type { Database, EventMap } from "@breakwater/core";
 import { breakwater, type BreakwaterOptions } from "breakwater";
 import { until } from "./wait.ts";
 
 /** What `pg_stat_activity` shows the connections of a stack under. */
 const APPLICATION = "breakwater-test";
-
-/** A cluster with the settings that tests of faults want. */
-export function chaosCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  return startCluster(options);
-}
 
 /** Folder of PostgreSQL 15's binaries, where the machine has them. */
 export const OTHER_VERSION = "/usr/lib/postgresql/15/bin";
@@ -25,11 +20,22 @@ export function through(node: ClusterNode, user = "postgres"): Record<string, un
 /** The preset in front of all nodes of a cluster. */
 export function stackOn(cluster: Cluster, options: BreakwaterOptions = {}): Database {
   const replicas = cluster.replicas.map((node) => through(node));
-  return breakwater({
+  const db = breakwater({
     primary: through(cluster.primary),
     ...(replicas.length === 0 ? {} : { replicas }),
     ...options,
   });
+  opened.add(db);
+  return db;
+}
+
+const opened = new Set<Database>();
+
+/** Closes what `stackOn` has made: a test that failed must not make the next one fail. */
+export async function closeStacks(): Promise<void> {
+  const stacks = [...opened];
+  opened.clear();
+  await Promise.all(stacks.map((db) => db.close({ drainMs: 0 })));
 }
 
 /** Every outcome that commit resolution has told. */

@@ -13,7 +13,7 @@ import { type Failure, noteFailure, recordedFailure } from "./failure.ts";
 import type { Operation } from "./operation.ts";
 import { knownOptions, nonNegativeMs, positiveMs, text } from "./options.ts";
 import { Permits } from "./permits.ts";
-import type { CloseOptions, Layer, Pool, PoolStats } from "./pool.ts";
+import type { CloseOptions, Interrupted, Layer, Pool, PoolStats } from "./pool.ts";
 
 /** Options that every adapter has. */
 export interface AdapterOptions {
@@ -91,7 +91,8 @@ class DriverPool implements Pool, CallHost {
       lost: (error) => this.events.emit("connection:lost", { pool: this.name, error }),
       notice: (notice) => {
         this.events.emit("connection:notice", { pool: this.name, notice });
-        if (dialect.notReplicated?.(notice)) this.events.emit("transaction:not-replicated", { pool: this.name, notice });
+        if (dialect.notReplicated?.(notice))
+          this.events.emit("transaction:not-replicated", { pool: this.name, notice });
       },
     });
   }
@@ -152,18 +153,18 @@ class DriverPool implements Pool, CallHost {
     });
   }
 
-  interrupt(reason: Error, whom: "all" | "waiting" = "all"): void {
+  interrupt(reason: Error, whom: Interrupted = "all"): void {
     if (whom === "all") {
       this.#driver.retire();
       void this.#takeProbe()?.destroy(false);
     }
-    const calls = whom === "all" ? [...this.#running] : [];
+    const calls = [...this.#running].filter((call) => whom === "all" || (whom === "reads" && call.isRead));
     const waiting = [...this.#waiting];
     for (const leave of waiting) leave(new NodeLostError(this.name, reason.message, NOT_SENT, reason));
     for (const call of calls) {
       call.interrupt(NODE_LOST, (failure) => new NodeLostError(this.name, reason.message, failure, reason));
     }
-    if (whom === "waiting" && waiting.length === 0) return;
+    if (whom !== "all" && calls.length + waiting.length === 0) return;
     this.events.emit("pool:interrupted", { pool: this.name, reason, calls: calls.length + waiting.length });
   }
 

@@ -91,6 +91,11 @@ export class Call<T> implements Connection, TransactionLink {
     return this.#connection.driver;
   }
 
+  /** Whether it is a single read: to run it again elsewhere does no harm. */
+  get isRead(): boolean {
+    return this.#operation.kind === "query" && this.#operation.access === "read";
+  }
+
   /** Runs the operation, and gives the connection back before the promise settles. */
   run(): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -354,6 +359,8 @@ export class Call<T> implements Connection, TransactionLink {
     this.#ended = new UsageError(this.#host.name, "a connection was used after its call had ended");
     this.#tidy();
     this.#release();
+    // A statement that nobody waited for ends with the call.
+    this.#rejectStatement?.(this.#ended);
     return true;
   }
 

@@ -283,7 +283,8 @@ export class Database {
     return {
       ...base,
       accessSaid: given.access !== undefined,
-      idempotent: given.idempotent ?? false,
+      // What stands in the ledger under its key is not done again, so such a call may be repeated.
+      idempotent: given.idempotent ?? given.idempotencyKey !== undefined,
       exactlyOnce: given.exactlyOnce,
       idempotencyKey: given.idempotencyKey,
       deadline: timeoutMs === undefined ? base.deadline : this.#clock.now() + timeoutMs,
@@ -367,7 +368,8 @@ export class HeldConnection {
 
   /** Gives the connection back to be ended, not reused. @throws UsageError when it has been given back before. */
   destroy(): void {
-    this.#connection.discard();
+    // Given back before, it is not ours to discard.
+    if (this.#done !== undefined) this.#connection.discard();
     this.release();
   }
 

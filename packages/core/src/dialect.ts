@@ -24,6 +24,11 @@ export interface NodeState {
 /** The texts that begin and end transactions. */
 export interface TransactionTexts {
   begin(options: TransactionOptions): string;
+  /**
+   * Sent in one text after BEGIN: the server itself ends a statement of this transaction that runs longer than so many
+   * milliseconds, if it has no limit of its own. Left out where a server cannot be told.
+   */
+  limit?(ms: number): string;
   readonly commit: string;
   readonly rollback: string;
   savepoint(name: string): string;

@@ -222,7 +222,8 @@ function withoutSecrets(text: string): string {
 
 function presentable(value: unknown): unknown {
   if (typeof value === "string") return withoutSecrets(value);
-  if (Array.isArray(value)) return Object.freeze(value.map((entry) => (Array.isArray(entry) ? [] : presentable(entry))));
+  if (Array.isArray(value))
+    return Object.freeze(value.map((entry) => (Array.isArray(entry) ? [] : presentable(entry))));
   return typeof value === "object" && value !== null ? undefined : value;
 }
 

@@ -5,7 +5,7 @@ import { StackOrderError } from "./errors.ts";
 import type { Events } from "./events.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Operation } from "./operation.ts";
-import type { CloseOptions, Layer, PolicyStats, Pool, PoolStats } from "./pool.ts";
+import type { CloseOptions, Interrupted, Layer, PolicyStats, Pool, PoolStats } from "./pool.ts";
 
 /** Decorates a pool. */
 export type Policy = (inner: Pool) => Pool;
@@ -87,6 +87,7 @@ class DecoratedPool implements Pool {
   readonly #inner: Pool;
   readonly #part: PolicyPart;
   readonly #next: Next;
+  #closed = false;
 
   constructor(layer: Layer, inner: Pool, part: PolicyPart) {
     this.name = inner.name;
@@ -114,12 +115,16 @@ class DecoratedPool implements Pool {
     return Object.freeze({ ...inner, policies: Object.freeze([Object.freeze(own), ...inner.policies]) });
   }
 
-  interrupt(reason: Error, whom?: "all" | "waiting"): void {
+  interrupt(reason: Error, whom?: Interrupted): void {
     this.#inner.interrupt(reason, whom);
   }
 
-  close(options?: CloseOptions): Promise<void> {
-    this.#part.close?.();
-    return this.#inner.close(options);
+  async close(options?: CloseOptions): Promise<void> {
+    try {
+      if (!this.#closed) this.#part.close?.();
+    } finally {
+      this.#closed = true;
+      await this.#inner.close(options);
+    }
   }
 }

@@ -86,6 +86,12 @@ export interface Layer {
   readonly outside: Readonly<Record<string, string>>;
 }
 
+/**
+ * Whom an interrupt ends: everybody; single reads, which can go on elsewhere, and those who have no connection yet; or only
+ * the latter. Other than `all` leaves the connections that are not concerned in use.
+ */
+export type Interrupted = "all" | "reads" | "waiting";
+
 /** Runs operations. Adapters implement it, policies decorate it. */
 export interface Pool {
   /** Stands in every error, event and metric. */
@@ -101,10 +107,9 @@ export interface Pool {
   stats(): PoolStats;
   /**
    * Ends whatever runs on this pool with `reason` and lets none of today's connections be used again. For a node
-   * that has stopped answering or has lost its role; new calls open new connections. With `waiting`, only calls that
-   * have no connection yet are sent back, and nothing else is touched.
+   * that has stopped answering or has lost its role; new calls open new connections.
    */
-  interrupt(reason: Error, whom?: "all" | "waiting"): void;
+  interrupt(reason: Error, whom?: Interrupted): void;
   /** Refuses new calls, waits for running ones up to a deadline, then cuts them off. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
 }

@@ -108,9 +108,10 @@ async function commit<T>(
 async function begin<T>(
   link: Connection,
   operation: TransactionOperation<T>,
-  { dialect, name }: CallHost,
+  host: CallHost,
 ): Promise<TransactionIdentity | undefined> {
-  const text = dialect.transaction.begin(operation.transaction);
+  const { dialect, name } = host;
+  const text = beginText(operation, host);
   const { resolution } = dialect;
   if (!operation.resolvable || resolution === undefined) {
     await link.query({ text });
@@ -120,6 +121,17 @@ async function begin<T>(
   const begun = await link.query({ text: `${text}; ${resolution.identityText}` });
   const identity = resolution.identity(begun, incarnation);
   return identity === undefined ? undefined : { ...identity, node: name };
+}
+
+/** How much longer than the call the server lets a statement run, in milliseconds: who cancels it is the caller's side. */
+const SERVER_MARGIN_MS = 100;
+
+/** Should the caller's side be gone by then, the server ends what would otherwise go on holding its locks. */
+function beginText({ transaction, access, deadline }: TransactionOperation<unknown>, host: CallHost): string {
+  const { begin, limit } = host.dialect.transaction;
+  const text = begin(transaction);
+  if (limit === undefined || access === "read" || deadline === Number.POSITIVE_INFINITY) return text;
+  return `${text}; ${limit(Math.max(deadline - host.clock.now(), 0) + SERVER_MARGIN_MS)}`;
 }
 
 /** The connection as the caller's function has it: until the transaction ends, and not a statement longer. */

@@ -23,6 +23,8 @@ export class PgDriver implements Driver {
   readonly #takeBack = new WeakMap<PgClient, PgClient["release"]>();
   // Clients that are out of the pool: with us, or with others who use the same pool.
   readonly #out = new WeakSet<PgClient>();
+  // Clients of our own that are still connecting.
+  readonly #opening = new Set<PgClient>();
   #listener: DriverListener | undefined;
   #stopTelling: (() => void) | undefined;
 
@@ -42,7 +44,7 @@ export class PgDriver implements Driver {
   }
 
   async acquire(): Promise<DriverConnection> {
-    for (;;) {
+    for (let tries = 0; ; tries += 1) {
       const client = await this.#pool.connect();
       const connection = this.#connections.get(client) ?? this.#adopt(client);
       connection.held = true;
@@ -50,6 +52,8 @@ export class PgDriver implements Driver {
       if (!connection.retired && connection.usable) return connection;
       // It died, or was given up, while it was idle, and the pool has not heard of it yet.
       await connection.destroy(false);
+      // There are not so many idle ones: new ones die as well, and whoever asked must hear of it.
+      if (tries > this.max) throw new Error("Connection terminated unexpectedly");
     }
   }
 
@@ -73,12 +77,15 @@ export class PgDriver implements Driver {
       connectionTimeoutMillis: this.#connectTimeoutMs,
     });
     const connection = new PgConnection(client);
+    this.#opening.add(client);
     try {
       await client.connect();
     } catch (error) {
       // pg leaves the link open when it was the client that could not go on.
       client.connection?.stream?.destroy();
       throw error;
+    } finally {
+      this.#opening.delete(client);
     }
     // A probe must not keep a finished program alive.
     client.unref?.();
@@ -98,6 +105,7 @@ export class PgDriver implements Driver {
   }
 
   async close(): Promise<void> {
+    for (const client of this.#opening) client.connection?.stream?.destroy();
     if (!this.#closePool || this.#pool.ended === true || this.#pool.ending === true) {
       this.#forget();
       return;
@@ -148,6 +156,10 @@ export class PgDriver implements Driver {
 
   readonly #onAcquire = (client: PgClient): void => {
     this.#out.add(client);
+    // The pool stops listening now, and its borrower begins to a few microtasks later. What the server sent together with
+    // its first ReadyForQuery comes in between: an error that nobody hears would end the process.
+    client.on("error", unheard);
+    setImmediate(() => client.removeListener("error", unheard));
   };
 
   readonly #onRelease = (_error: unknown, client: PgClient): void => {
@@ -158,3 +170,5 @@ export class PgDriver implements Driver {
     this.#connections.delete(client);
   };
 }
+
+function unheard(): void {}

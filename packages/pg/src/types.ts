@@ -7,7 +7,7 @@ export interface PgClient {
   query(config: unknown, callback: (error: unknown, result: unknown) => void): unknown;
   connect(): Promise<unknown>;
   end(): Promise<void>;
-  release?(destroy?: boolean): void;
+  readonly release?: (destroy?: boolean) => void;
   unref?(): void;
   on(event: "error" | "notice" | "end", listener: (argument: unknown) => void): unknown;
   removeListener(event: "error" | "notice" | "end", listener: (argument: unknown) => void): unknown;
@@ -32,7 +32,7 @@ export interface PgLink {
   readonly stream?: { destroy(): void; readonly destroyed: boolean; readonly writable: boolean; unref?(): void };
   on(event: string, listener: (message: { readonly status?: string }) => void): unknown;
   once(event: string, listener: () => void): unknown;
-  removeListener(event: string, listener: (...args: never[]) => void): unknown;
+  removeListener(event: string, listener: (message: { readonly status?: string }) => void): unknown;
 }
 
 /** A `pg.Pool`. */
@@ -40,7 +40,7 @@ export interface PgPool {
   connect(): Promise<PgClient>;
   end(): Promise<void>;
   on(event: string, listener: (...args: never[]) => void): unknown;
-  removeListener(event: string, listener: (...args: never[]) => void): unknown;
+  removeListener(event: string, listener: unknown): unknown;
   readonly totalCount: number;
   readonly idleCount: number;
   readonly waitingCount: number;

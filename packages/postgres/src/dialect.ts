@@ -7,6 +7,7 @@ import { classify } from "./classify/index.ts";
 import { commits, commitsInParts } from "./commits.ts";
 import { judge } from "./failure/index.ts";
 import { commitPosition } from "./commit-position.ts";
+import { functions } from "./functions.ts";
 import { probe } from "./node.ts";
 import { resolution } from "./outcome.ts";
 import { notReplicated } from "./replication.ts";
@@ -18,6 +19,7 @@ export const postgres: Dialect = Object.freeze({
   transaction: Object.freeze(transactionTexts),
   resolution,
   commitPosition,
+  functions,
   classify,
   commits,
   commitsInParts,

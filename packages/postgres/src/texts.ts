@@ -15,6 +15,9 @@ export const transactionTexts: TransactionTexts = {
   begin({ isolation, readOnly, deferrable }: TransactionOptions): string {
     return `BEGIN${levelOf(isolation)}${modeOf(readOnly)}${deferrable === true ? " DEFERRABLE" : ""}`;
   },
+  // Not SET LOCAL: that would also lift a stricter limit of the role, the database or the connection.
+  limit: (ms) =>
+    `SELECT set_config('statement_timeout', '${Math.min(Math.ceil(ms), 2_147_483_647)}', true) WHERE current_setting('statement_timeout') = '0'`,
   commit: "COMMIT",
   rollback: "ROLLBACK",
   savepoint: (name) => `SAVEPOINT ${quote(name)}`,

@@ -48,7 +48,7 @@ export function fakePool(answer: Answer = () => emptyResult, name = "fake"): Fak
     },
     stats: () => Object.freeze({ name, total: 0, idle: 0, active: 0, waiting: 0, max: 10, policies: [], nodes: [] }),
     interrupt: (reason, whom) => {
-      if (whom !== "waiting") interrupts.push(reason);
+      if (whom === undefined || whom === "all") interrupts.push(reason);
     },
     close: () => {
       closed = true;

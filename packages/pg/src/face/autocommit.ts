@@ -51,7 +51,11 @@ export class Autocommit {
     const [values, callback] = typeof second === "function" ? [undefined, second] : [second, third];
     if (comesFromStack(this.#client)) return this.#query.apply(this.#client, given);
     this.#pinned ||= isSubmittable(config) || this.#needsConnection(config);
-    if (!this.#pinned) return throughCallback(this.#inTurn(() => this.#run(pgStatement(config, values), this.#client)), callback);
+    if (!this.#pinned)
+      return throughCallback(
+        this.#inTurn(() => this.#run(pgStatement(config, values), this.#client)),
+        callback,
+      );
     if (this.#last === undefined) return this.#query.apply(this.#client, given);
     if (isSubmittable(config)) {
       void this.#inTurn(() => Promise.resolve(this.#query.apply(this.#client, given)).then(() => undefined));

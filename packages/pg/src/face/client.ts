@@ -19,10 +19,16 @@ export interface Submittable {
 export type LentClient = Omit<PgClient, "release" | "query"> &
   EventEmitter & {
     release: Release;
-    query(config: unknown, values?: unknown, callback?: unknown): unknown;
+    query: (config: unknown, values?: unknown, callback?: unknown) => unknown;
     readonly readyForQuery?: boolean;
     readonly _activeQuery?: unknown;
   };
+
+/** A cursor of `pg-cursor`, as far as it is closed here. */
+interface Cursor {
+  close?(done: () => void): void;
+  readonly state?: unknown;
+}
 
 /** Longest wait for a client that is given back while it works, in milliseconds; then it is ended instead. */
 const TIDY_MS = 5_000;
@@ -67,7 +73,7 @@ export function finishWork(client: LentClient): Promise<boolean> {
 
 /** A cursor between two reads waits for its reader and not for the server: only closing it lets the client go on. */
 function closeCursor(active: unknown): void {
-  const query = active as { cursor?: unknown } | null | undefined;
-  const cursor = (query?.cursor ?? query) as { close?: (done: () => void) => void; state?: unknown } | null | undefined;
+  const query = active as (Cursor & { readonly cursor?: Cursor }) | null | undefined;
+  const cursor = query?.cursor ?? query;
   if (typeof cursor?.close === "function" && cursor.state !== "done") cursor.close(() => undefined);
 }

@@ -25,7 +25,7 @@ export class Completion implements Promise<void> {
         try {
           resolve(typeof fulfilled === "function" ? fulfilled() : (undefined as A));
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       };
       if (this.#hearers === undefined) queueMicrotask(hear);

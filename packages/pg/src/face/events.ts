@@ -38,7 +38,10 @@ export function hearEvents(emitter: EventEmitter, events: Events): () => void {
     ["connect", () => events.on("pg:connected", ({ client }) => void emitter.emit("connect", client))],
     ["remove", () => events.on("pg:removed", ({ client }) => void emitter.emit("remove", client))],
     // An idle connection that dies is no news to a stack; it ends no process here.
-    ["error", () => events.on("pg:lost", ({ error, client }: EventMap["pg:lost"]) => emitError(emitter, error, client))],
+    [
+      "error",
+      () => events.on("pg:lost", ({ error, client }: EventMap["pg:lost"]) => emitError(emitter, error, client)),
+    ],
   ]);
   const open = new Map<string, () => void>();
   emitter.on("newListener", (name: string) => {

@@ -109,12 +109,13 @@ export class FacePool extends PoolBase implements LeaseHost {
 
   /** Where statements are repeated or resolved, those of lent clients are too. Their reads stay on the client's node. */
   autocommit(lease: Lease): Autocommit | undefined {
-    const { access, exactlyOnce, idempotent } = this.#face.call;
-    if (access === "read" || (exactlyOnce !== true && idempotent !== true)) return undefined;
+    if (!this.#face.clientsThroughStack) return undefined;
     const { pool } = this.#db;
+    // A client is lent by the primary unless reads are wished for.
+    const own: CallOptions = this.#face.call.access === "read" ? {} : { consistency: "strong" };
     return new Autocommit(lease.client, pool.dialect, (statement, client) =>
       pool.execute({
-        ...this.#db.context({ ...this.#face.call, consistency: "strong" }, () => accessOf(pool.dialect, statement)),
+        ...this.#db.context({ ...this.#face.call, ...own }, () => accessOf(pool.dialect, statement)),
         kind: "query",
         statement,
         held: client,
@@ -176,7 +177,7 @@ export class FacePool extends PoolBase implements LeaseHost {
 
   #result(query: Submittable): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#submit(query, (error: unknown, result: unknown) => (error ? reject(error as Error) : resolve(result)));
+      this.#submit(query, (error: unknown, result: unknown) => (error ? reject(error) : resolve(result)));
     });
   }
 

@@ -9,6 +9,12 @@ export interface AsPgPoolOptions extends Omit<CallOptions, "idempotencyKey"> {
    * unless told otherwise. @default false
    */
   readonly keepAfterError?: boolean;
+  /**
+   * Takes a lent client's single statements through the stack, over that client while it lives: those before its first
+   * statement that needs a connection (BEGIN, SET, LISTEN …). Some libraries borrow a client for each statement.
+   * @default true where `exactlyOnce` or `idempotent` is said, else false
+   */
+  readonly clientsThroughStack?: boolean;
   /** How long `end()` waits for what runs and for clients that are lent, in milliseconds. @default 10000 */
   readonly drainMs?: number;
 }
@@ -17,6 +23,7 @@ export interface AsPgPoolOptions extends Omit<CallOptions, "idempotencyKey"> {
 export interface FaceOptions {
   readonly call: CallOptions;
   readonly keepAfterError: boolean;
+  readonly clientsThroughStack: boolean;
   readonly drainMs: number;
 }
 
@@ -30,6 +37,7 @@ const FACE_OPTIONS = [
   "consistency",
   "label",
   "keepAfterError",
+  "clientsThroughStack",
   "drainMs",
 ] as const;
 
@@ -42,12 +50,14 @@ export function checkFace(db: Database, options: AsPgPoolOptions): FaceOptions {
     const expected = "a Database on pg";
     throw new OptionError("asPgPool.db", db.pool.name, expected, "must stand on fromPg(): its clients are pg's");
   }
-  const { keepAfterError = false, drainMs = 10_000, ...call } = knownOptions("asPgPool", options, FACE_OPTIONS);
+  const { keepAfterError, clientsThroughStack, drainMs, ...call } = knownOptions("asPgPool", options, FACE_OPTIONS);
+  const repeats = call.exactlyOnce === true || call.idempotent === true;
   // Asked once for the sake of its checks: a wrong option is told here and not at the first call.
   db.context(call, () => "write");
   return {
     call,
-    keepAfterError: flag("asPgPool.keepAfterError", keepAfterError),
-    drainMs: nonNegativeMs("asPgPool.drainMs", drainMs),
+    keepAfterError: flag("asPgPool.keepAfterError", keepAfterError ?? false),
+    clientsThroughStack: flag("asPgPool.clientsThroughStack", clientsThroughStack ?? repeats),
+    drainMs: nonNegativeMs("asPgPool.drainMs", drainMs ?? 10_000),
   };
 }

@@ -9,8 +9,8 @@ interface Node {
   running: number;
 }
 
-const nodesOf = (weights: readonly number[]): Node[] =>
-  weights.map((weight, index) => ({ name: `n${index}`, weight, running: 0 }));
+const nodeOf = (weight: number, running = 0): Node => ({ name: "node", weight, running });
+const nodesOf = (weights: readonly number[]): Node[] => weights.map((weight) => nodeOf(weight));
 
 const make = (name: BalancerName, seed = 1): Balancer => BALANCERS[name](seededRandom(seed));
 
@@ -71,11 +71,8 @@ describe("weighted", () => {
 
 describe("least-busy", () => {
   it("gives the node with the fewest calls for its weight", () => {
-    const nodes = nodesOf([1, 1, 4]);
-    const [first, second, heavy] = nodes as [Node, Node, Node];
-    first.running = 2;
-    second.running = 3;
-    heavy.running = 7;
+    const [first, second, heavy] = [nodeOf(1, 2), nodeOf(1, 3), nodeOf(4, 7)];
+    const nodes = [first, second, heavy];
     const balancer = make("least-busy");
     for (let call = 0; call < 5; call += 1) expect(balancer.pick(nodes, 0)).toBe(heavy);
     heavy.running = 9;
@@ -89,8 +86,8 @@ describe("least-busy", () => {
 
 describe("peak-ewma", () => {
   it("turns away from a node that became slow, at once, and comes back after a while", () => {
-    const nodes = nodesOf([1, 1]);
-    const [fast, slow] = nodes as [Node, Node];
+    const [fast, slow] = [nodeOf(1), nodeOf(1)];
+    const nodes = [fast, slow];
     const balancer = make("peak-ewma");
     for (const node of nodes) balancer.answered?.(node, 2, 0);
     balancer.answered?.(slow, 500, 1);
@@ -101,8 +98,8 @@ describe("peak-ewma", () => {
   });
 
   it("lets one call find out about a node of which nothing is known", () => {
-    const nodes = nodesOf([1, 1]);
-    const [known, unknown] = nodes as [Node, Node];
+    const [known, unknown] = [nodeOf(1), nodeOf(1)];
+    const nodes = [known, unknown];
     const balancer = make("peak-ewma");
     balancer.answered?.(known, 5, 0);
     expect(balancer.pick(nodes, 1)).toBe(unknown);

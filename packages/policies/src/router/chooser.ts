@@ -65,7 +65,7 @@ export class Chooser {
     const free = starting === 0 ? untried : untried.filter(({ gate }) => gate === undefined || gate.free);
     const open = free.length > 0 ? free : untried;
     // The primary has everything: there is nothing to find out.
-    if (open.length === 1 && open[0] === primary) return primary;
+    if (open.length === 1 && open[0] === primary && !isBefore(causality.point, primary)) return primary;
     // A session that must not go back in time stays where it read last; to move, it needs all there was to see there.
     const stay = causality.monotonic ? open.find((node) => node.life === causality.lastRead) : undefined;
     const moves = causality.monotonic && causality.lastRead !== undefined && stay === undefined;

@@ -32,17 +32,23 @@ export interface MonitorOptions {
   readonly onFinding: (finding: Finding) => void;
   /** An answer takes longer than answers take. */
   readonly onLate: () => void;
+  /** It takes so long that it will hardly come. */
+  readonly onStuck: () => void;
 }
 
 /** A share by which each pause differs, so that many processes do not probe in step. */
 const SPREAD = 0.1;
 /** The share of the longest wait after which an answer is late. */
 const LATE = 0.1;
+/** The share after which it is stuck. Both are reached in steps, so that a pause of our own is no lateness of theirs. */
+const STUCK = 0.3;
 
 export class Monitor {
   readonly #pool: Pool;
   readonly #options: MonitorOptions;
   #timer: Timer | undefined;
+  // Ends the timer of the probe that runs.
+  #late: (() => void) | undefined;
   #lastStart = Number.NEGATIVE_INFINITY;
   #probing = false;
   #again = false;
@@ -53,12 +59,15 @@ export class Monitor {
     this.#options = options;
   }
 
-  /** Probes as soon as its turn has come; `urgent` when a call has failed, and the next turn is too far off. */
-  probe(urgent = false, leastMs = 0): void {
-    if (this.#stopped) return;
+  /**
+   * Probes as soon as its turn has come; `urgent` when a call has failed, and the next turn is too far off. True when that
+   * is now.
+   */
+  probe(urgent = false, leastMs = 0): boolean {
+    if (this.#stopped) return false;
     if (this.#probing) {
       this.#again ||= urgent;
-      return;
+      return false;
     }
     const { clock, pauseMs, urgentPauseMs, random } = this.#options;
     const pause = urgent
@@ -67,6 +76,7 @@ export class Monitor {
     const waitMs = Math.max(0, this.#lastStart + pause - clock.now());
     this.#timer?.cancel();
     this.#timer = clock.setTimer(waitMs, () => void this.#run(), true);
+    return waitMs === 0;
   }
 
   /** A call has just tried to connect: that was a probe as good as any. */
@@ -77,6 +87,7 @@ export class Monitor {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
+    this.#late?.();
   }
 
   async #run(): Promise<void> {
@@ -84,10 +95,18 @@ export class Monitor {
     this.#probing = true;
     this.#again = false;
     this.#lastStart = clock.now();
-    const { onLate, probeTimeoutMs } = this.#options;
-    const late = clock.setTimer(probeTimeoutMs * LATE, () => this.#stopped || onLate(), true);
+    const { onLate, onStuck, probeTimeoutMs } = this.#options;
+    let timer = clock.setTimer(
+      probeTimeoutMs * LATE,
+      () => {
+        timer = clock.setTimer(probeTimeoutMs * (STUCK - LATE), onStuck, true);
+        onLate();
+      },
+      true,
+    );
+    this.#late = () => timer.cancel();
     const finding = await this.#ask();
-    late.cancel();
+    timer.cancel();
     this.#probing = false;
     if (this.#stopped) return;
     onFinding(finding);

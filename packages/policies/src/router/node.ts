@@ -18,7 +18,7 @@ export interface NodeOptions {
 }
 
 /** No call has ended on a node for so long although some run: worth a probe, in milliseconds. */
-const QUIET_MS = 50;
+const QUIET_MS = 30;
 
 export class RouterNode implements Candidate {
   readonly name: string;

@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   Causality,
+  CircuitOpenError,
   type CloseOptions,
   type NodeState,
   type Operation,
@@ -75,9 +76,9 @@ interface Setup {
   readonly pool: Pool;
   readonly heard: string[];
   /** Runs a read, and tells who served it. */
-  read(context?: Parameters<typeof fakeCall>[0]): Promise<unknown>;
-  write(context?: Parameters<typeof fakeCall>[0]): Promise<unknown>;
-  promote(node: FakeNode, timeline?: number): void;
+  readonly read: (context?: Parameters<typeof fakeCall>[0]) => Promise<unknown>;
+  readonly write: (context?: Parameters<typeof fakeCall>[0]) => Promise<unknown>;
+  readonly promote: (node: FakeNode) => void;
 }
 
 const EVENTS = [
@@ -117,10 +118,10 @@ function setUp(
     replicas: others,
     pool,
     heard,
-    read: (context) => pool.execute(fakeCall(context)) as Promise<unknown>,
-    write: (context) => pool.execute(fakeCall({ access: "write", ...context })) as Promise<unknown>,
-    promote: (node, timeline = 2) => {
-      node.state = { ...node.state, role: "primary", timeline };
+    read: (context) => pool.execute(fakeCall(context)),
+    write: (context) => pool.execute(fakeCall({ access: "write", ...context })),
+    promote: (node) => {
+      node.state = { ...node.state, role: "primary", timeline: 2 };
     },
   };
 }
@@ -133,6 +134,12 @@ function watch<T>(promise: Promise<T>) {
     (error: unknown) => Object.assign(fate, { error, settled: true }),
   );
   return fate;
+}
+
+function nth(nodes: readonly FakeNode[], index: number): FakeNode {
+  const node = nodes[index];
+  if (node === undefined) throw new RangeError(`there is no node ${index}`);
+  return node;
 }
 
 const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, () => make());
@@ -167,7 +174,7 @@ describe("router", () => {
 
   it("skips what is down, and comes back to it", async () => {
     const { clock, read, replicas, heard } = setUp(3);
-    const [first] = replicas as [FakeNode];
+    const first = nth(replicas, 0);
     first.trouble = refused;
     expect(await Promise.all(times(6, () => read()))).not.toContain("replica 1");
     expect(heard).toContain("node-down replica 1");
@@ -199,7 +206,7 @@ describe("router", () => {
 
   it("moves a read whose link is lost to the next node", async () => {
     const { read, replicas, pool, heard } = setUp();
-    const [first] = replicas as [FakeNode];
+    const first = nth(replicas, 0);
     first.answer = () => {
       throw cut();
     };
@@ -265,7 +272,7 @@ describe("router", () => {
       const writes = times(20, () => watch(write()));
       await clock.advance(3000);
       expect(pool.stats().policies[0]).toMatchObject({ waitingForNode: 20 });
-      promote(replicas[1] as FakeNode);
+      promote(nth(replicas, 1));
       await clock.advance(200);
       expect(writes.map(({ value }) => value)).toEqual(times(20, () => "replica 2"));
     });
@@ -312,7 +319,7 @@ describe("router", () => {
     it("fences a primary of an older history, whatever it says of itself", async () => {
       const { clock, primary, replicas, promote, write, heard } = setUp();
       await write();
-      promote(replicas[0] as FakeNode);
+      promote(nth(replicas, 0));
       await clock.advance(1100);
       // Whoever was the primary answers and believes it still is.
       expect(heard).toContain("role-changed replica 1");
@@ -326,7 +333,7 @@ describe("router", () => {
 
     it("does not go back to the old primary when the new one is lost", async () => {
       const { clock, primary, replicas, promote, write } = setUp();
-      const [next] = replicas as [FakeNode];
+      const next = nth(replicas, 0);
       await write();
       promote(next);
       await clock.advance(1100);
@@ -344,7 +351,7 @@ describe("router", () => {
       await clock.advance(3100);
       expect(heard).toContain("node-down primary");
       expect(primary.pool.interrupts).not.toHaveLength(0);
-      promote(replicas[0] as FakeNode);
+      promote(nth(replicas, 0));
       await clock.advance(150);
       expect(await write()).toBe("replica 1");
     });
@@ -354,7 +361,7 @@ describe("router", () => {
       await write();
       await clock.advance(500);
       primary.trouble = "hung";
-      promote(replicas[0] as FakeNode);
+      promote(nth(replicas, 0));
       await clock.advance(600 + 100 + 20);
       expect(await write()).toBe("replica 1");
     });
@@ -362,6 +369,7 @@ describe("router", () => {
     it("makes writes wait while a primary that refused one is asked what it is", async () => {
       const { clock, primary, replicas, promote, write } = setUp();
       await write();
+      await clock.advance(500);
       primary.state = { ...primary.state, role: "replica" };
       primary.answer = () => {
         throw standby();
@@ -369,7 +377,7 @@ describe("router", () => {
       const writes = times(3, () => watch(write()));
       await clock.advance(150);
       expect(writes.some(({ settled }) => settled)).toBe(false);
-      promote(replicas[1] as FakeNode);
+      promote(nth(replicas, 1));
       await clock.advance(200);
       expect(writes.map(({ value }) => value)).toEqual(times(3, () => "replica 2"));
       expect(primary.pool.interrupts.map(({ message }) => message)).toContain("the node is not the primary any more");
@@ -408,7 +416,7 @@ describe("router", () => {
     it("prefers those of its zone, and goes elsewhere when they are out", async () => {
       const { read, replicas } = setUp(3, { zone: "a" }, (index) => ({ zone: index === 0 ? "a" : "b" }));
       expect(await Promise.all(times(3, () => read()))).toEqual(["replica 1", "replica 1", "replica 1"]);
-      (replicas[0] as FakeNode).trouble = refused;
+      nth(replicas, 0).trouble = refused;
       expect(await read()).toMatch(/replica [23]/);
     });
 
@@ -416,13 +424,13 @@ describe("router", () => {
       const { clock, primary, replicas, read, heard } = setUp(2, { maxLag: { ms: 2000 } });
       await read();
       for (let second = 0; second < 5; second += 1) {
-        for (const node of [primary, replicas[1] as FakeNode])
+        for (const node of [primary, nth(replicas, 1)])
           node.state = { ...node.state, position: BigInt(200 + second * 100) };
         await clock.advance(1000);
       }
       expect(heard).toContain("node-lagging replica 1");
       expect(await Promise.all(times(4, () => read()))).not.toContain("replica 1");
-      (replicas[0] as FakeNode).state = { ...primary.state, role: "replica" };
+      nth(replicas, 0).state = { ...primary.state, role: "replica" };
       await clock.advance(1100);
       expect(await Promise.all(times(4, () => read()))).toContain("replica 1");
     });
@@ -444,16 +452,18 @@ describe("router", () => {
 
     it("ejects a replica that fails its calls, for longer each time, and never all of them", async () => {
       const { clock, read, replicas, heard } = setUp(2, { ejection: { failures: 3, baseMs: 1000 } });
-      const [first, second] = replicas as [FakeNode, FakeNode];
+      const [first, second] = [nth(replicas, 0), nth(replicas, 1)];
       const fails = (): never => {
         throw failing({ connection: "keep" });
       };
       first.answer = fails;
       const outFor: number[] = [];
       for (let round = 1; round <= 3; round += 1) {
-        while (!heard.includes("node-ejected replica 1")) await read();
+        for (let call = 0; call < 6; call += 1) await read();
+        expect(heard).toContain("node-ejected replica 1");
         const from = clock.now();
-        while (!heard.includes("node-readmitted replica 1")) await clock.advance(50);
+        for (let wait = 0; wait < 100 && !heard.includes("node-readmitted replica 1"); wait += 1)
+          await clock.advance(50);
         outFor.push(clock.now() - from);
         heard.length = 0;
       }
@@ -470,7 +480,7 @@ describe("router", () => {
       const { clock, read, replicas } = setUp();
       await read();
       await clock.advance(950);
-      (replicas[0] as FakeNode).trouble = "hung";
+      nth(replicas, 0).trouble = "hung";
       await clock.advance(200);
       expect(await Promise.all(times(4, () => read()))).toEqual(times(4, () => "replica 2"));
     });
@@ -478,10 +488,8 @@ describe("router", () => {
 
   describe("an outage", () => {
     it("is met with at most two attempts to connect in any second, and comes back without a storm", async () => {
-      const { clock, primary, write } = setUp(0);
+      const { clock, primary, write, pool } = setUp(0, { failoverWaitMs: 60_000 });
       const attempts: number[] = [];
-      let running = 0;
-      let most = 0;
       await write();
       primary.trouble = () => {
         attempts.push(clock.now());
@@ -501,11 +509,10 @@ describe("router", () => {
       );
       await clock.advance(29_999);
       expect(writes.every(({ settled }) => settled)).toBe(false);
+      const startedAt = new Map<number, number>();
       primary.answer = async () => {
-        running += 1;
-        most = Math.max(most, running);
+        startedAt.set(clock.now(), (startedAt.get(clock.now()) ?? 0) + 1);
         await new Promise<void>((resolve) => clock.setTimer(20, resolve));
-        running -= 1;
         return "primary";
       };
       for (const [index, at] of attempts.entries()) {
@@ -514,12 +521,41 @@ describe("router", () => {
       }
       expect(attempts.length).toBeGreaterThan(45);
       primary.trouble = undefined;
-      await clock.advance(560 + 20);
-      expect(most).toBeLessThanOrEqual(2);
-      await clock.advance(1000);
-      expect(writes.every(({ value, error }) => value === "primary" || error !== undefined)).toBe(true);
+      await clock.advance(560 + 1000);
+      expect([...startedAt.values()].slice(0, 4)).toEqual([1, 2, 4, 8]);
+      // At most a probe's pause and a second after the return, nobody waits any more.
+      expect(pool.stats().policies[0]).toMatchObject({ waitingForNode: 0 });
+      expect(writes.filter(({ value }) => value === "primary").length).toBeGreaterThan(45);
       await clock.advance(60_000);
       expect(callers.settled).toBe(true);
+    });
+
+    it("lets calls wait for a probe where an open circuit turns them away, and ask again", async () => {
+      const { clock, primary, write } = setUp(0);
+      await write();
+      await clock.advance(500);
+      let open = true;
+      primary.answer = () => {
+        if (open) throw new CircuitOpenError("primary", 1000);
+        return "primary";
+      };
+      const writes = times(20, () => watch(write()));
+      await clock.advance(10);
+      expect(writes.some(({ settled }) => settled)).toBe(false);
+      const asked = primary.served.length;
+      open = false;
+      await clock.advance(100);
+      expect(writes.map(({ value }) => value)).toEqual(times(20, () => "primary"));
+      expect(primary.probedAt.length).toBeGreaterThan(1);
+      expect(asked).toBeLessThan(100);
+    });
+
+    it("does not wait for a circuit that was opened by hand", async () => {
+      const { primary, write } = setUp(0);
+      primary.answer = () => {
+        throw new CircuitOpenError("primary", undefined);
+      };
+      await expect(write()).rejects.toMatchObject({ code: "ERR_BREAKWATER_CIRCUIT_OPEN" });
     });
 
     it("keeps new calls off a node that has lost connections until it has answered", async () => {
@@ -552,7 +588,7 @@ describe("router", () => {
       const behind = watch(read({ causality }));
       await clock.advance(60);
       expect(behind.value).toBe("primary");
-      position(replicas[1] as FakeNode, 150n);
+      position(nth(replicas, 1), 150n);
       await clock.advance(1000);
       expect(await read({ causality })).toBe("replica 2");
       expect(await read({ causality })).toBe("replica 2");
@@ -584,7 +620,7 @@ describe("router", () => {
       const changes: unknown[] = [];
       pool.events.on("router:history-changed", (event) => void changes.push([event.from, event.to]));
       await read();
-      promote(replicas[0] as FakeNode);
+      promote(nth(replicas, 0));
       await clock.advance(1100);
       const causality = new Causality(false);
       causality.wrote({ timeline: 1, position: 90n });
@@ -606,7 +642,7 @@ describe("router", () => {
       expect(added.probedAt).toHaveLength(1);
       expect(await Promise.all(times(4, () => read()))).toContain("added");
       await topology.remove("replica 1");
-      expect((replicas[0] as FakeNode).pool.closed).toBe(true);
+      expect(nth(replicas, 0).pool.closed).toBe(true);
       expect(await Promise.all(times(4, () => read()))).toEqual(times(4, () => "added"));
       expect(topology.nodes.map(({ name }) => name)).toEqual(["primary", "added"]);
       expect(() => topology.add(fakePool(undefined, "added"))).toThrow(OptionError);
@@ -615,7 +651,7 @@ describe("router", () => {
 
     it("are drained without losing a call", async () => {
       const { clock, pool, read, replicas } = setUp(2);
-      const [first] = replicas as [FakeNode];
+      const first = nth(replicas, 0);
       let finish = (): void => undefined;
       first.answer = () => new Promise<void>((resolve) => (finish = resolve));
       const running = watch(read());
@@ -642,13 +678,13 @@ describe("router", () => {
       const { clock, pool, read, write, primary, replicas } = setUp(3, { ejection: { failures: 1 } });
       await read();
       await write();
-      (replicas[0] as FakeNode).trouble = refused;
-      (replicas[1] as FakeNode).answer = () => {
+      nth(replicas, 0).trouble = refused;
+      nth(replicas, 1).answer = () => {
         throw failing({ connection: "keep" });
       };
       await Promise.all(times(6, () => read()));
       await clock.advance(1500);
-      (replicas[0] as FakeNode).trouble = undefined;
+      nth(replicas, 0).trouble = undefined;
       await clock.advance(600);
       const closeOptions: CloseOptions = { drainMs: 10 };
       await Promise.all([pool.close(closeOptions), pool.close()]);

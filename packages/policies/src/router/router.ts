@@ -13,7 +13,9 @@ import {
   Events,
   type Failure,
   failureOf,
+  type Interrupted,
   type Layer,
+  NodeLostError,
   NoHealthyNodeError,
   type Operation,
   operationContext,
@@ -92,6 +94,8 @@ class Router implements Pool {
     let wanted = this.#destinations.of(operation);
     let tried: RouterNode[] = [];
     let refusals = 0;
+    // The last node did not take the call for a reason that its next probe settles: the call waits for that.
+    let turnedAway = false;
     let last: unknown;
     const { clock } = this.#options;
     const waitUntil = Math.min(operation.deadline, clock.now() + this.#options.failoverWaitMs);
@@ -103,9 +107,11 @@ class Router implements Pool {
           ? this.#chooser.pick(wanted, tried)
           : await this.#chooser.pickFresh(wanted, causality, tried);
       if (node === undefined) {
+        const another = tried.length > 0 && last !== undefined && this.#chooser.pick(wanted, []) !== undefined;
         // Every node that could serve has been tried: whoever stands outside decides whether to begin anew.
-        if (tried.length > 0 && last !== undefined && this.#chooser.pick(wanted, []) !== undefined) throw last;
-        await this.#waitForNode(wanted.operation, waitUntil, last);
+        if (another && !turnedAway) throw last;
+        if (!another) await this.#waitForNode(wanted.operation, waitUntil, last);
+        turnedAway = false;
         tried = [];
         continue;
       }
@@ -128,6 +134,7 @@ class Router implements Pool {
           if (!this.#refusedBy(node, wanted.operation, failure, refusals++)) throw error;
           wanted = { operation: { ...wanted.operation, access: "write" }, node: undefined };
         }
+        turnedAway = wasTurnedAway(failure, error);
         last = error;
         tried.push(node);
         this.#rerouted += 1;
@@ -163,7 +170,7 @@ class Router implements Pool {
     });
   }
 
-  interrupt(reason: Error, whom?: "all" | "waiting"): void {
+  interrupt(reason: Error, whom?: Interrupted): void {
     for (const node of this.#topology.nodes) node.pool.interrupt(reason, whom);
   }
 
@@ -207,9 +214,14 @@ class Router implements Pool {
   }
 
   /** What a failed call says of its node. */
-  #learn(node: RouterNode, { blames, phase, connection }: Failure, error: unknown): void {
+  #learn(node: RouterNode, failure: Failure, error: unknown): void {
+    const { blames, phase, connection } = failure;
+    if (wasTurnedAway(failure, error)) {
+      this.#topology.lost(node);
+      return;
+    }
     const ran = phase === "running" || phase === "committing";
-    if (ran && node.state === "up" && (blames === "node" || blames === "load")) this.#topology.failed(node);
+    if (ran && node.state !== "down" && (blames === "node" || blames === "load")) this.#topology.failed(node);
     if (blames !== "node" || phase === "acquire") return;
     if (phase === "connect") this.#topology.unreachable(node, error);
     else if (connection === "destroy") this.#topology.lost(node);
@@ -274,6 +286,15 @@ class Router implements Pool {
       run: question,
     });
   }
+}
+
+/**
+ * Whether the node was not even asked: its circuit is open, which an answered probe closes, or the call was sent back when
+ * connections were lost. Isolation by hand is no such thing: no probe ends it.
+ */
+function wasTurnedAway({ phase, blames, retryAfterMs }: Failure, error: unknown): boolean {
+  if (error instanceof NodeLostError) return phase === "connect";
+  return phase === "acquire" && blames === "node" && retryAfterMs !== undefined;
 }
 
 /** Whether a call that failed on one node may be sent to another, without any wait. */

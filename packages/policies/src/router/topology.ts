@@ -106,15 +106,18 @@ export class Topology {
     if (node === this.primary || this.primary === undefined) this.#lookAround();
   }
 
-  /** Calls run on a node and none ends. */
+  /** Calls run on a node and none ends. Others serve until it has answered, where there are others. */
   quiet(node: RouterNode): void {
-    this.#monitors.get(node)?.probe(true, QUIET_PROBE_MS);
+    if (this.#monitors.get(node)?.probe(true, QUIET_PROBE_MS) !== true) return;
+    if (this.readers.length === 1 || !this.readers.includes(node)) return;
+    node.late = true;
+    this.arrange();
   }
 
   /** A connection to a node was lost: no new ones until it has answered a probe, for there would be one per caller. */
   lost(node: RouterNode): void {
     if (this.#stopped || !this.#monitors.has(node)) return;
-    if (node.state !== "down" && node.gate === undefined && this.#started) {
+    if (node.state !== "down" && node.gate?.begun !== false && this.#started) {
       this.#gate(node);
       node.pool.interrupt(new Error("connections to the node were lost"), "waiting");
     }
@@ -197,6 +200,7 @@ export class Topology {
       urgentPauseMs: () => (node.state === "down" ? this.#pauseMs(node) : SUSPECT_PROBE_MS),
       onFinding: (finding) => this.#found(node, finding),
       onLate: () => this.#late(node),
+      onStuck: () => this.#stuck(node),
     });
   }
 
@@ -237,6 +241,12 @@ export class Topology {
     node.late = true;
     if (node === this.primary) this.#lookAround();
     this.arrange();
+  }
+
+  /** Reads that wait for a node that does not answer are run elsewhere, where there is another. */
+  #stuck(node: RouterNode): void {
+    if (this.readers.length > 0 && !this.readers.includes(node))
+      node.pool.interrupt(new Error("the node does not answer"), "reads");
   }
 
   #lookAround(): void {

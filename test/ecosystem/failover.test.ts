@@ -1,0 +1,127 @@
+import { ledgerTableSql } from "breakwater";
+import { sql as drizzleSql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/node-postgres";
+import { integer, pgTable } from "drizzle-orm/pg-core";
+import { Kysely, PostgresDialect } from "kysely";
+import type pg from "pg";
+import { PgBoss } from "pg-boss";
+import { describe, expect, it } from "vitest";
+import { load, useCluster, withPool } from "./support.ts";
+
+// A commit that only the lost primary had is a loss that no client can prevent.
+const cluster = useCluster({ replicas: 2, synchronous: true });
+
+/** Runs `use` on a pool whose writes are done exactly once, whatever happens to the primary. */
+function exactlyOnce<T>(use: (pool: pg.Pool) => Promise<T>): Promise<T> {
+  return withPool(
+    cluster(),
+    async (pool, db) => {
+      await db.query(ledgerTableSql());
+      return await use(pool);
+    },
+    { exactlyOnce: true },
+    { commitResolution: { ledger: true }, router: { probeIntervalMs: 200, probeTimeoutMs: 500 } },
+  );
+}
+
+/** Some load before, during and after a failover; the old primary comes back for the next test. */
+async function throughFailover(work: (worker: number, turn: number) => Promise<unknown>): ReturnType<typeof load> {
+  const old = cluster().primary;
+  let turns = 0;
+  const counted = async (worker: number, turn: number): Promise<void> => {
+    await work(worker, turn);
+    turns += 1;
+  };
+  const grown = async (by: number): Promise<void> => {
+    const until = turns + by;
+    await expect.poll(() => turns, { timeout: 15_000 }).toBeGreaterThan(until);
+  };
+  const result = await load(8, counted, async () => {
+    await grown(100);
+    await cluster().failover();
+    await grown(100);
+  });
+  await old.follow(cluster().primary);
+  return result;
+}
+
+describe("a failover under load", () => {
+  it("is not noticed by Drizzle's statements", async () => {
+    await exactlyOnce(async (pool) => {
+      const db = drizzle(pool);
+      const entries = pgTable("drizzle_entries", { worker: integer(), turn: integer() });
+      await db.execute(drizzleSql`CREATE TABLE drizzle_entries (worker int, turn int)`);
+      const { calls, failures } = await throughFailover(async (worker, turn) => {
+        await db.insert(entries).values({ worker, turn });
+      });
+      expect(failures).toEqual([]);
+      expect(await db.$count(entries)).toBe(calls);
+    });
+  });
+
+  it("is not noticed by Kysely's statements, for each of which it borrows a client", async () => {
+    await exactlyOnce(async (pool) => {
+      const db = new Kysely<{ kysely_entries: { worker: number; turn: number } }>({
+        dialect: new PostgresDialect({ pool }),
+      });
+      await db.schema
+        .createTable("kysely_entries")
+        .addColumn("worker", "integer")
+        .addColumn("turn", "integer")
+        .execute();
+      const { calls, failures } = await throughFailover(async (worker, turn) => {
+        await db.insertInto("kysely_entries").values({ worker, turn }).execute();
+        const own = db.selectFrom("kysely_entries").where("worker", "=", worker).where("turn", "=", turn);
+        const found = await own.select(db.fn.countAll<string>().as("count")).executeTakeFirstOrThrow();
+        if (found.count !== "1") throw new Error(`worker ${worker} reads ${found.count} times what it wrote once`);
+      });
+      expect(failures).toEqual([]);
+      const { count } = await db
+        .selectFrom("kysely_entries")
+        .select(db.fn.countAll<string>().as("count"))
+        .executeTakeFirstOrThrow();
+      expect(Number(count)).toBe(calls);
+    });
+  });
+
+  it("is not noticed by pg-boss", async () => {
+    await exactlyOnce(async (pool) => {
+      const boss = new PgBoss({ db: { executeSql: (text, values) => pool.query(text, values) } });
+      const errors: unknown[] = [];
+      boss.on("error", (error) => errors.push(error));
+      await boss.start();
+      await boss.createQueue("mail");
+      const { calls, failures } = await throughFailover(async (worker, turn) => {
+        await boss.send("mail", { worker, turn });
+      });
+      expect(failures).toEqual([]);
+      expect(errors).toEqual([]);
+      const { rows } = await pool.query("SELECT count(*)::int AS jobs FROM pgboss.job WHERE name = 'mail'");
+      expect(rows).toEqual([{ jobs: calls }]);
+      await boss.stop({ graceful: false });
+    });
+  });
+
+  it("ends hand-made transactions honestly: what was acknowledged is there, what was cut off is not half there", async () => {
+    await exactlyOnce(async (pool) => {
+      const db = drizzle(pool);
+      await db.execute(drizzleSql`CREATE TABLE pairs (worker int, turn int, side text)`);
+      const acknowledged = new Set<string>();
+      const { failures } = await throughFailover(async (worker, turn) => {
+        await db.transaction(async (tx) => {
+          await tx.execute(drizzleSql`INSERT INTO pairs VALUES (${worker}, ${turn}, 'left')`);
+          await tx.execute(drizzleSql`INSERT INTO pairs VALUES (${worker}, ${turn}, 'right')`);
+        });
+        acknowledged.add(`${worker}/${turn}`);
+      });
+      const { rows } = await pool.query<{ name: string; sides: number }>(
+        "SELECT worker || '/' || turn AS name, count(*)::int AS sides FROM pairs GROUP BY 1",
+      );
+      expect(rows.filter(({ sides }) => sides !== 2)).toEqual([]);
+      const kept = new Set(rows.map(({ name }) => name));
+      expect([...acknowledged].filter((name) => !kept.has(name))).toEqual([]);
+      // Each of the eight workers had at most one transaction under way, and one that began on what it was left with.
+      expect(failures.length).toBeLessThanOrEqual(16);
+    });
+  });
+});

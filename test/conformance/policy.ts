@@ -32,7 +32,18 @@ function innerPool(answer: () => unknown = () => emptyResult, name = "inner"): F
 }
 
 /** Fields of a call that belong to the caller; no policy may lose one. */
-const CALLERS = ["kind", "access", "idempotent", "signal", "priority", "consistency", "causality", "label", "attempt", "idempotencyKey"] as const;
+const CALLERS = [
+  "kind",
+  "access",
+  "idempotent",
+  "signal",
+  "priority",
+  "consistency",
+  "causality",
+  "label",
+  "attempt",
+  "idempotencyKey",
+] as const;
 
 function operation(kind: (typeof KINDS)[number], context: Partial<Operation<unknown>> = {}): Operation<unknown> {
   const base = { ...operationContext("read"), ...(context as object) };
@@ -47,11 +58,15 @@ export function policyConformance(name: string, make: (clock: Clock) => Policy, 
     const { settleMs = 0, ownPool = false } = traits;
 
     /** Runs one call, and lets the time pass that the policy may need. */
-    async function run(pool: Pool, clock: ManualClock, call: Operation<unknown>): Promise<PromiseSettledResult<unknown>> {
+    async function run(
+      pool: Pool,
+      clock: ManualClock,
+      call: Operation<unknown>,
+    ): Promise<PromiseSettledResult<unknown>> {
       const outcome = Promise.allSettled([pool.execute(call)]);
       await clock.advance(settleMs);
       const [settled] = await outcome;
-      return settled as PromiseSettledResult<unknown>;
+      return settled;
     }
 
     it.each(KINDS)("lets a %s that succeeds pass once, and its value as the same object", async (kind) => {
@@ -68,7 +83,14 @@ export function policyConformance(name: string, make: (clock: Clock) => Policy, 
       }
     });
 
-    const errors: readonly unknown[] = [new Error("mine"), Object.freeze(new Error("frozen")), "a text", undefined, null, 0];
+    const errors: readonly unknown[] = [
+      new Error("mine"),
+      Object.freeze(new Error("frozen")),
+      "a text",
+      undefined,
+      null,
+      0,
+    ];
     it.each(KINDS)("passes on what a %s fails with as the same object, once", async (kind) => {
       for (const error of errors) {
         const clock = new ManualClock();
@@ -194,8 +216,8 @@ export function policyConformance(name: string, make: (clock: Clock) => Policy, 
 
     it("can stand around nothing but a pool", () => {
       for (const wrong of [undefined, null, {}, "postgres://localhost/db"]) {
-        expect(() => make(new ManualClock())(wrong as never)).toThrow();
-        expect(() => compose(make(new ManualClock()))(wrong as never)).toThrow();
+        expect(() => make(new ManualClock())(wrong as never)).toThrow(Error);
+        expect(() => compose(make(new ManualClock()))(wrong as never)).toThrow(Error);
       }
     });
   });

@@ -1,4 +1,4 @@
-import { ledgerTableSql } from "breakwater";
+import { type Database, ledgerTableSql } from "breakwater";
 import { sql as drizzleSql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { integer, pgTable } from "drizzle-orm/pg-core";
@@ -12,12 +12,12 @@ import { load, useCluster, withPool } from "./support.ts";
 const cluster = useCluster({ replicas: 2, synchronous: true });
 
 /** Runs `use` on a pool whose writes are done exactly once, whatever happens to the primary. */
-function exactlyOnce<T>(use: (pool: pg.Pool) => Promise<T>): Promise<T> {
+function exactlyOnce<T>(use: (pool: pg.Pool, stack: Database) => Promise<T>): Promise<T> {
   return withPool(
     cluster(),
     async (pool, db) => {
       await db.query(ledgerTableSql());
-      return await use(pool);
+      return await use(pool, db);
     },
     { exactlyOnce: true },
     { commitResolution: { ledger: true }, router: { probeIntervalMs: 200, probeTimeoutMs: 500 } },
@@ -44,6 +44,24 @@ async function throughFailover(work: (worker: number, turn: number) => Promise<u
   await old.follow(cluster().primary);
   return result;
 }
+
+describe("a pool before a primary and its replicas", () => {
+  it("sends reads to a replica, and whatever a library makes of a client to the primary", async () => {
+    await exactlyOnce(async (pool, stack) => {
+      const db = drizzle(pool);
+      const read = (): number => {
+        const replicas = stack.stats().nodes.filter(({ role }) => role === "replica");
+        return replicas.reduce((sum, node) => sum + node.pool.total, 0);
+      };
+      const where = drizzleSql`SELECT pg_is_in_recovery() AS standby, pg_backend_pid() AS pid`;
+      const [first, second] = await db.transaction(async (tx) => [await tx.execute(where), await tx.execute(where)]);
+      expect(first?.rows[0]).toMatchObject({ standby: false });
+      expect(second?.rows).toEqual(first?.rows);
+      expect(read()).toBe(0);
+      await expect.poll(() => db.execute(drizzleSql`SELECT 1`).then(read)).toBeGreaterThan(0);
+    });
+  });
+});
 
 describe("a failover under load", () => {
   it("is not noticed by Drizzle's statements", async () => {

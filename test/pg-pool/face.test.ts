@@ -211,9 +211,8 @@ describe("new Pool()", () => {
         return super.end();
       }
     }
-    const pool = new Counting({ connectionString: server().directConnectionString }, (source) =>
-      database(fromPg(source)),
-    );
+    const connectionString = server().directConnectionString;
+    const pool = new Counting({ connectionString, stack: (source) => database(fromPg(source, { name: "own" })) });
     expect((await pool.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
     expect(pool).toBeInstanceOf(pg.Pool);
     expect(pool).toBeInstanceOf(Pool);

@@ -26,19 +26,18 @@ beforeAll(async () => {
 }, LONG);
 
 afterAll(async () => {
-  process.stdout.write(`${notes.map((note) => `  ${note}\n`).join("")}`);
+  process.stdout.write(notes.map((note) => `  ${note}\n`).join(""));
   await db?.close({ drainMs: 100 });
   await cluster?.close();
 }, LONG);
 
 /** Plays a fault under traffic, again and again; afterwards no call has failed and every row is there once. */
-async function play(
+async function assertNoCallFails(
   what: string,
   fault: (traffic: Traffic, note: (ms: number) => void) => Promise<void>,
 ): Promise<void> {
   const figures: number[] = [];
   let calls = 0;
-  await cluster.primary.query("TRUNCATE traffic");
   for (let round = 0; round < rounds; round += 1) {
     await cluster.primary.query("TRUNCATE traffic");
     const traffic = new Traffic(db, CALLS_PER_SECOND);
@@ -57,7 +56,7 @@ async function play(
   const sorted = figures.toSorted((a, b) => a - b);
   const median = quantile(sorted, 0.5).toFixed(0);
   notes.push(
-    `${what}: ${rounds} rounds, ${calls} calls, 0 failed; ms: median ${median}, most ${sorted.at(-1)?.toFixed(0)}`,
+    `${what}: ${rounds} rounds, ${calls} calls, 0 failed; median ${median}, most ${sorted.at(-1)?.toFixed(0)}`,
   );
 }
 
@@ -75,7 +74,7 @@ describe("under 200 calls a second", () => {
   it(
     "no call fails when the primary is killed and a replica promoted",
     async () => {
-      await play("kill -9 and promotion, first write after it", async (traffic, note) => {
+      await assertNoCallFails("kill -9 and promotion, ms to the first write after it", async (traffic, note) => {
         const old = cluster.primary;
         const [next, other] = replicas();
         await old.kill();
@@ -92,7 +91,7 @@ describe("under 200 calls a second", () => {
   it(
     "no call fails in a planned switchover",
     async () => {
-      await play("switchover, longest write", async (traffic, note) => {
+      await assertNoCallFails("switchover, ms of the longest write", async (traffic, note) => {
         const from = performance.now();
         await cluster.switchover();
         await traffic.nextWrite();
@@ -108,34 +107,37 @@ describe("under 200 calls a second", () => {
   it(
     "no call fails, and none writes to the old history, when a hung primary comes back after a promotion",
     async () => {
-      await play("SIGSTOP, promotion, SIGCONT, first write after the promotion", async (traffic, note) => {
-        const old = cluster.primary;
-        const [next, other] = replicas();
-        let knownAt = Number.POSITIVE_INFINITY;
-        const stop = db.on("router:role-changed", ({ role }) => {
-          if (role === "primary") knownAt = Math.min(knownAt, performance.now());
-        });
-        old.hang();
-        const promotedAt = await promote(next, other);
-        note((await traffic.nextWrite()) - promotedAt);
-        old.resume();
-        await old.waitUntilReady();
-        // It does believe that it is a primary: what it is sent it does, once it waits for no standby any more.
-        await old.query("ALTER SYSTEM SET synchronous_standby_names = ''");
-        await old.query("SELECT pg_reload_conf()");
-        await old.query("INSERT INTO traffic VALUES (-1)");
-        const since = performance.now();
-        while (performance.now() < since + 1500) await traffic.nextWrite();
-        stop();
-        const here = await old.query<{ id: string }>("SELECT id FROM traffic");
-        const there = await next.query<{ id: string }>("SELECT id FROM traffic");
-        const kept = new Set(there.map(({ id }) => Number(id)));
-        const stray = here.map(({ id }) => Number(id)).filter((id) => !kept.has(id));
-        expect(stray).toContain(-1);
-        const late = traffic.calls.filter(({ id = 0, startedAt }) => stray.includes(id) && startedAt > knownAt);
-        expect(late, "calls that wrote to the old history although the new one was known").toEqual([]);
-        await old.reclone(next);
-      });
+      await assertNoCallFails(
+        "SIGSTOP, promotion, SIGCONT, ms to the first write after the promotion",
+        async (traffic, note) => {
+          const old = cluster.primary;
+          const [next, other] = replicas();
+          let knownAt = Number.POSITIVE_INFINITY;
+          const stop = db.on("router:role-changed", ({ role }) => {
+            if (role === "primary") knownAt = Math.min(knownAt, performance.now());
+          });
+          old.hang();
+          const promotedAt = await promote(next, other);
+          note((await traffic.nextWrite()) - promotedAt);
+          old.resume();
+          await old.waitUntilReady();
+          // It does believe that it is a primary: what it is sent it does, once it waits for no standby any more.
+          await old.query("ALTER SYSTEM SET synchronous_standby_names = ''");
+          await old.query("SELECT pg_reload_conf()");
+          await old.query("INSERT INTO traffic VALUES (-1)");
+          const since = performance.now();
+          while (performance.now() < since + 1500) await traffic.nextWrite();
+          stop();
+          const here = await old.query<{ id: string }>("SELECT id FROM traffic");
+          const there = await next.query<{ id: string }>("SELECT id FROM traffic");
+          const kept = new Set(there.map(({ id }) => Number(id)));
+          const stray = here.map(({ id }) => Number(id)).filter((id) => !kept.has(id));
+          expect(stray).toContain(-1);
+          const late = traffic.calls.filter(({ id = 0, startedAt }) => stray.includes(id) && startedAt > knownAt);
+          expect(late, "calls that wrote to the old history although the new one was known").toEqual([]);
+          await old.reclone(next);
+        },
+      );
     },
     LONG,
   );
@@ -143,34 +145,37 @@ describe("under 200 calls a second", () => {
   it(
     "reads go on undisturbed while a replica is killed, hung, and comes back",
     async () => {
-      await play("replica killed and hung, p99 of reads as a multiple of calm, in %", async (traffic, note) => {
-        const [victim] = replicas();
-        const spell = async (ms: number): Promise<[number, number]> => {
-          const from = performance.now();
-          while (performance.now() < from + ms) await traffic.nextWrite();
-          return [from, performance.now()];
-        };
-        const p99 = ([from, to]: [number, number]): number => quantile(traffic.readTimes(from, to), 0.99);
-        const calm = await spell(2000);
-        const beforeKill = performance.now();
-        await victim.kill();
-        const [, killedUntil] = await spell(2000);
-        await victim.start();
-        await cluster.waitForStreaming();
-        await spell(500);
-        const beforeHang = performance.now();
-        victim.hang();
-        const [, hungUntil] = await spell(4000);
-        victim.resume();
-        await spell(500);
-        await traffic.stop();
-        note((100 * p99([beforeKill, killedUntil])) / p99(calm));
-        note((100 * p99([beforeHang, hungUntil])) / p99(calm));
-        notes.push(
-          `reads' p99: calm ${p99(calm).toFixed(1)} ms, killed ${p99([beforeKill, killedUntil]).toFixed(1)} ms, ` +
-            `hung ${p99([beforeHang, hungUntil]).toFixed(1)} ms; slowest ${traffic.readTimes(beforeHang, hungUntil).at(-1)?.toFixed(0)} ms`,
-        );
-      });
+      await assertNoCallFails(
+        "replica killed and hung, p99 of reads as a multiple of calm, in %",
+        async (traffic, note) => {
+          const [victim] = replicas();
+          const spell = async (ms: number): Promise<[number, number]> => {
+            const from = performance.now();
+            while (performance.now() < from + ms) await traffic.nextWrite();
+            return [from, performance.now()];
+          };
+          const p99 = ([from, to]: [number, number]): number => quantile(traffic.readTimes(from, to), 0.99);
+          const calm = await spell(2000);
+          const beforeKill = performance.now();
+          await victim.kill();
+          const [, killedUntil] = await spell(2000);
+          await victim.start();
+          await cluster.waitForStreaming();
+          await spell(500);
+          const beforeHang = performance.now();
+          victim.hang();
+          const [, hungUntil] = await spell(4000);
+          victim.resume();
+          await spell(500);
+          await traffic.stop();
+          note((100 * p99([beforeKill, killedUntil])) / p99(calm));
+          note((100 * p99([beforeHang, hungUntil])) / p99(calm));
+          notes.push(
+            `reads' p99: calm ${p99(calm).toFixed(1)} ms, killed ${p99([beforeKill, killedUntil]).toFixed(1)} ms, ` +
+              `hung ${p99([beforeHang, hungUntil]).toFixed(1)} ms; slowest ${traffic.readTimes(beforeHang, hungUntil).at(-1)?.toFixed(0)} ms`,
+          );
+        },
+      );
     },
     LONG,
   );

@@ -83,12 +83,12 @@ describe("a server that is away", () => {
   it(
     "is asked at most twice a second, by 50 callers, and is at full speed within a second of its return",
     async () => {
-      let ended = false;
+      const state = { ended: false };
       const served = Array.from({ length: CALLERS }, () => 0);
       const errors: string[] = [];
       let since = performance.now();
       const callers = served.map(async (_, caller) => {
-        while (!ended) {
+        while (!state.ended) {
           await db.query("SELECT 1").then(
             () => (served[caller] = performance.now()),
             (error: unknown) => errors.push(`${String(error)} at ${(performance.now() - since).toFixed(0)} ms`),
@@ -117,7 +117,7 @@ describe("a server that is away", () => {
       });
       while (served.some((at) => at < backAt)) await new Promise((resolve) => setTimeout(resolve, 1));
       const allMs = performance.now() - firstAt;
-      ended = true;
+      state.ended = true;
       await Promise.all(callers);
       process.stdout.write(
         `  away for ${OUTAGE_MS / 1000} s, ${CALLERS} callers: ${knocks.length} attempts to connect, at most ${inOneSecond} ` +

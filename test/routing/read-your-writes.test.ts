@@ -31,20 +31,20 @@ afterAll(async () => {
 
 /** Lets a replica be 0 to `MAX_LAG_MS` behind, another delay again and again, until the returned function is called. */
 function lagging(node: ClusterNode, random: Random): () => Promise<void> {
-  let ended = false;
+  const state = { ended: false };
   const change = async (ms: number): Promise<void> => {
     await node.query(`ALTER SYSTEM SET recovery_min_apply_delay = ${ms}`);
     await node.query("SELECT pg_reload_conf()");
   };
   const changing = (async () => {
-    while (!ended) {
+    while (!state.ended) {
       await change(Math.floor(random() * MAX_LAG_MS));
       await new Promise((resolve) => setTimeout(resolve, 200 + random() * 300));
     }
     await change(0);
   })();
   return () => {
-    ended = true;
+    state.ended = true;
     return changing;
   };
 }

@@ -6,14 +6,14 @@ import type pg from "pg";
 import { breakwater, type BreakwaterOptions } from "./breakwater.ts";
 
 /** What `new Pool()` takes: what `pg.Pool` takes, and what `breakwater()` takes besides the primary. */
-export interface PoolConfig extends PgPoolConfig {
+export interface PoolConfig extends Omit<PgPoolConfig, "stack"> {
   /** Options of the stack: replicas, limits, policies. */
   readonly breakwater?: Omit<BreakwaterOptions, "primary">;
 }
 
 class PresetPool extends StackedPool {
   constructor({ breakwater: options, ...config }: PoolConfig = {}) {
-    super(config, (primary) => breakwater({ ...options, primary }));
+    super({ ...config, stack: (primary) => breakwater({ ...options, primary }) });
   }
 }
 

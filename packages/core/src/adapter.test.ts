@@ -535,7 +535,7 @@ describe("a connection", () => {
 
   it("that cannot be got because the driver throws leaves no place taken", async () => {
     const all = bench(undefined, 1);
-    const acquire = all.driver.acquire;
+    const acquire = all.driver.acquire.bind(all.driver);
     all.driver.acquire = () => {
       throw new Error("planted");
     };

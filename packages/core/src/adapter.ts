@@ -179,11 +179,12 @@ class DriverPool implements Pool, CallHost {
 
   async #close(drainMs: number): Promise<void> {
     // Nobody gets a connection any more, not even those whose connection is on its way.
-    for (const leave of [...this.#waiting]) leave(new PoolClosedError(this.name));
+    for (const leave of this.#waiting) leave(new PoolClosedError(this.name));
     if (this.#running.size + this.#returning.size > 0) await this.#drain(drainMs);
+    const left = [...this.#running, ...this.#returning];
     for (const call of this.#running) call.interrupt(CLOSED, () => new PoolClosedError(this.name));
     for (const call of this.#returning) call.cutOff();
-    await Promise.all([this.#takeProbe()?.destroy(false), ...[...this.#returning].map(({ returned }) => returned)]);
+    await Promise.all([this.#takeProbe()?.destroy(false), ...left.map(({ returned }) => returned)]);
     await this.#driver.close();
   }
 

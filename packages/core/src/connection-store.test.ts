@@ -99,7 +99,7 @@ describe("ConnectionStore", () => {
 
   it("ends what is idle too long, down to min, with one timer", async () => {
     const { store, clock, opened } = storeOf({ min: 1, idleTimeoutMs: 100 });
-    const held = await Promise.all([store.acquire(), store.acquire(), store.acquire()]);
+    const held = await Promise.all([1, 2, 3].map(async () => store.acquire()));
     for (const connection of held) connection.release();
     expect(clock.pending).toBe(1);
     await clock.advance(99);
@@ -226,7 +226,7 @@ describe("ConnectionStore", () => {
       fc.asyncProperty(
         fc.array(fc.constantFrom("acquire", "release", "destroy", "retire", "tick"), { maxLength: 60 }),
         async (steps) => {
-          const { store, clock, opened } = storeOf({ max: 3, idleTimeoutMs: 50, maxLifetimeMs: 500 });
+          const { store, clock } = storeOf({ max: 3, idleTimeoutMs: 50, maxLifetimeMs: 500 });
           const held: DriverConnection[] = [];
           for (const step of steps) {
             if (step === "acquire" && held.length < 3) {

@@ -305,7 +305,7 @@ export class ConnectionStore implements Driver, ConnectionHome {
   #sweep(): void {
     const { clock, idleTimeoutMs } = this.#options;
     const now = clock.now();
-    for (const member of [...this.#idle]) {
+    for (const member of this.#idle.slice()) {
       const tooIdle = idleTimeoutMs > 0 && now - member.idleSince >= idleTimeoutMs && this.#members.size > this.#min;
       if (!tooIdle && this.#fit(member)) continue;
       this.#idle.splice(this.#idle.indexOf(member), 1);

@@ -2,50 +2,22 @@
  * The face that people hold: plain calls in, operations out. Policies never see it.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { type CallOptions, checkCall, checkTransaction } from "./call-options.ts";
 import { Causality } from "./causality.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import type { EventMap, Listener } from "./events.ts";
+import { HeldConnection } from "./held-connection.ts";
 import {
   type Access,
-  type Consistency,
   type OperationContext,
   operationContext,
-  type Priority,
   queryOperation,
   type TransactionOptions,
 } from "./operation.ts";
-import { flag, knownOptions, nonNegativeMs, oneOf, positiveMs, text } from "./options.ts";
-import type { CloseOptions, Connection, NodeStats, Pool, PoolStats, QueryResult, Statement } from "./pool.ts";
+import { knownOptions, nonNegativeMs, positiveMs } from "./options.ts";
+import type { CloseOptions, NodeStats, Pool, PoolStats, QueryResult, Statement } from "./pool.ts";
 import { toStatement, Transaction } from "./transaction.ts";
-
-/** What a caller may say of one call. */
-export interface CallOptions {
-  /** Read or write. @default what the statement's text says; for transactions and connections, write */
-  readonly access?: Access;
-  /** Running the call twice does no more than running it once: it may be repeated when its outcome is unknown. @default false */
-  readonly idempotent?: boolean;
-  /**
-   * Sends an autocommit write as a transaction that can be resolved when its answer is lost. Needs `commitResolution` in
-   * the stack, as the preset has it. @default what the stack says
-   */
-  readonly exactlyOnce?: boolean;
-  /**
-   * The caller's own name for this piece of work, for the ledger of `commitResolution`: a call under a name that has been
-   * committed before returns the first outcome and does nothing.
-   */
-  readonly idempotencyKey?: string;
-  /** Longest that the call may take, all attempts together, in milliseconds. @default what the stack says */
-  readonly timeoutMs?: number;
-  /** Ends the call. Its rejection is the signal's reason; a write that had been sent ends in `OutcomeUnknownError`. */
-  readonly signal?: AbortSignal;
-  /** @default "normal" */
-  readonly priority?: Priority;
-  /** How fresh a read must be. @default "session" */
-  readonly consistency?: Consistency;
-  /** Names the kind of call in events and metrics. */
-  readonly label?: string;
-}
 
 /** How the database is. */
 export interface Health {
@@ -69,20 +41,6 @@ export interface SessionOptions {
   /** What another process's session has seen, as its `token` told. */
   readonly token?: string;
 }
-
-const CALL_OPTIONS = [
-  "access",
-  "idempotent",
-  "exactlyOnce",
-  "idempotencyKey",
-  "timeoutMs",
-  "signal",
-  "priority",
-  "consistency",
-  "label",
-] as const;
-const TRANSACTION_OPTIONS = [...CALL_OPTIONS, "isolation", "readOnly", "deferrable"] as const;
-const ISOLATIONS = ["read uncommitted", "read committed", "repeatable read", "serializable"] as const;
 
 /** Makes the face of a finished stack. */
 export function database(pool: Pool, options: DatabaseOptions = {}): Database {
@@ -146,23 +104,12 @@ export class Database {
     options: CallOptions & TransactionOptions = {},
   ): Promise<T> {
     if (typeof run !== "function") throw new UsageError(this.pool.name, "transaction() was not given a function");
-    const { isolation, readOnly, deferrable, ...callOptions } = knownOptions(
-      "transaction",
-      options,
-      TRANSACTION_OPTIONS,
-    );
-    if (isolation !== undefined) oneOf("transaction.isolation", isolation, ISOLATIONS);
-    if (readOnly !== undefined) flag("transaction.readOnly", readOnly);
-    if (deferrable !== undefined) flag("transaction.deferrable", deferrable);
+    const { begins, call } = checkTransaction(options);
     let hooks: (() => unknown)[] = [];
     const value = await this.pool.execute<T>({
-      ...this.context(callOptions, () => (readOnly === true ? "read" : "write")),
+      ...this.context(call, () => (begins.readOnly === true ? "read" : "write")),
       kind: "transaction",
-      transaction: {
-        ...(isolation === undefined ? {} : { isolation }),
-        ...(readOnly === undefined ? {} : { readOnly }),
-        ...(deferrable === undefined ? {} : { deferrable }),
-      },
+      transaction: begins,
       run: async (connection, attempt) => {
         hooks = [];
         return Transaction.run(new Transaction(this.pool, connection, attempt, hooks), run);
@@ -297,22 +244,6 @@ export class Database {
   }
 }
 
-function checkCall(options: CallOptions): CallOptions {
-  const given = knownOptions("call", options, CALL_OPTIONS);
-  if (given.access !== undefined) oneOf("call.access", given.access, ["read", "write"]);
-  if (given.idempotent !== undefined) flag("call.idempotent", given.idempotent);
-  if (given.exactlyOnce !== undefined) flag("call.exactlyOnce", given.exactlyOnce);
-  if (given.idempotencyKey !== undefined) text("call.idempotencyKey", given.idempotencyKey);
-  if (given.timeoutMs !== undefined) positiveMs("call.timeoutMs", given.timeoutMs);
-  if (given.priority !== undefined) oneOf("call.priority", given.priority, ["critical", "normal", "sheddable"]);
-  if (given.consistency !== undefined) oneOf("call.consistency", given.consistency, ["eventual", "session", "strong"]);
-  if (given.label !== undefined) text("call.label", given.label);
-  if (given.signal !== undefined && !(given.signal instanceof AbortSignal)) {
-    throw new TypeError("option call.signal must be an AbortSignal");
-  }
-  return given;
-}
-
 /** Runs what was to be done after the commit. The commit stands, so a hook's error is told, never thrown. */
 async function runHooks(hooks: readonly (() => unknown)[]): Promise<void> {
   for (const hook of hooks) {
@@ -321,59 +252,5 @@ async function runHooks(hooks: readonly (() => unknown)[]): Promise<void> {
     } catch (error) {
       process.emitWarning(`an afterCommit() hook threw: ${messageOf(error)}`, { code: "BREAKWATER_HOOK" });
     }
-  }
-}
-
-/** A borrowed connection. */
-export class HeldConnection {
-  readonly #pool: string;
-  readonly #connection: Connection;
-  #done: (() => void) | undefined;
-
-  constructor(pool: string, connection: Connection, done: () => void) {
-    this.#pool = pool;
-    this.#connection = connection;
-    this.#done = done;
-  }
-
-  /** The driver's own connection. */
-  get driver(): unknown {
-    return this.#connection.driver;
-  }
-
-  /** Runs one statement on this connection. */
-  query<Row = Record<string, unknown>>(
-    statement: string | Statement,
-    values?: readonly unknown[],
-  ): Promise<QueryResult<Row>> {
-    try {
-      if (this.#done === undefined)
-        throw new UsageError(this.#pool, "a connection was used after it had been released");
-      return this.#connection.query<Row>(toStatement(this.#pool, statement, values));
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  /**
-   * Gives the connection back. An open transaction is rolled back before anyone else gets the connection.
-   * @throws UsageError when it has been given back before.
-   */
-  release(): void {
-    const done = this.#done;
-    if (done === undefined) throw new UsageError(this.#pool, "a connection was released twice");
-    this.#done = undefined;
-    done();
-  }
-
-  /** Gives the connection back to be ended, not reused. @throws UsageError when it has been given back before. */
-  destroy(): void {
-    // Given back before, it is not ours to discard.
-    if (this.#done !== undefined) this.#connection.discard();
-    this.release();
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#done !== undefined) this.release();
   }
 }

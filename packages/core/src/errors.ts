@@ -240,7 +240,8 @@ function show(value: unknown): string {
 /** What a thrown value says, whatever it is. */
 export function messageOf(thrown: unknown): string {
   try {
-    return thrown instanceof Error ? String(thrown.message) : String(thrown);
+    const told: unknown = thrown instanceof Error ? thrown.message : thrown;
+    return String(told);
   } catch {
     return "something that cannot be shown";
   }

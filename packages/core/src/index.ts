@@ -1,14 +1,17 @@
 /** The contract of Breakwater: what pools, operations, policies, dialects, adapters and failures are. */
 export * from "./adapter.ts";
 export * from "./bounded.ts";
+export { type CallOptions } from "./call-options.ts";
 export * from "./causality.ts";
 export * from "./clock.ts";
+export * from "./connection-store.ts";
 export * from "./database.ts";
 export * from "./dialect.ts";
 export * from "./driver.ts";
 export * from "./errors.ts";
 export * from "./events.ts";
 export * from "./failure.ts";
+export * from "./held-connection.ts";
 export * from "./operation.ts";
 export * from "./options.ts";
 export * from "./permits.ts";

@@ -38,13 +38,13 @@ describe("options", () => {
     expect([positiveMs("o", 0.5), nonNegativeMs("o", 0), positiveInteger("o", 1), nonNegativeInteger("o", 0)]).toEqual([
       0.5, 0, 1, 0,
     ]);
-    expect([positiveMs("o", 2_147_483_647), ratio("o", 1), atLeast("o", 2, 2), flag("o", false), text("o", "x")]).toEqual([
-      2_147_483_647,
-      1,
-      2,
-      false,
-      "x",
-    ]);
+    expect([
+      positiveMs("o", 2_147_483_647),
+      ratio("o", 1),
+      atLeast("o", 2, 2),
+      flag("o", false),
+      text("o", "x"),
+    ]).toEqual([2_147_483_647, 1, 2, false, "x"]);
     expect(oneOf("o", "b", ["a", "b"])).toBe("b");
     for (const bad of [() => positiveMs("o", 0), () => positiveMs("o", 2_147_483_648), () => ratio("o", 0)]) {
       expect(bad).toThrow(OptionError);
@@ -52,7 +52,7 @@ describe("options", () => {
   });
 
   it("name the one that is unknown, and those there are", () => {
-    expect(() => knownOptions("unit", { lmitMs: 5 } as object, ["limitMs"] as never)).toThrow(
+    expect(() => knownOptions("unit", { lmitMs: 5 }, ["limitMs"] as never)).toThrow(
       "option unit.lmitMs is unknown (there are limitMs), got 5",
     );
     for (const bad of [null, undefined, [], "x", 5]) {
@@ -74,7 +74,7 @@ describe("options", () => {
   ])("never show a password: %s", (value) => {
     for (const given of [value, [value], [[value]], { connectionString: value }, { deep: [value] }]) {
       expect(inspect(new OptionError("unit.option", given, "something else"), { depth: 9 })).not.toContain(SECRET);
-      const unknown = (): unknown => knownOptions("unit", { url: given } as object, []);
+      const unknown = (): unknown => knownOptions("unit", { url: given }, []);
       expect(unknown).toThrow(OptionError);
       try {
         unknown();

@@ -128,10 +128,11 @@ const SERVER_MARGIN_MS = 100;
 
 /** Should the caller's side be gone by then, the server ends what would otherwise go on holding its locks. */
 function beginText({ transaction, access, deadline }: TransactionOperation<unknown>, host: CallHost): string {
-  const { begin, limit } = host.dialect.transaction;
-  const text = begin(transaction);
-  if (limit === undefined || access === "read" || deadline === Number.POSITIVE_INFINITY) return text;
-  return `${text}; ${limit(Math.max(deadline - host.clock.now(), 0) + SERVER_MARGIN_MS)}`;
+  const texts = host.dialect.transaction;
+  const text = texts.begin(transaction);
+  if (access === "read" || deadline === Number.POSITIVE_INFINITY) return text;
+  const limit = texts.limit?.(Math.max(deadline - host.clock.now(), 0) + SERVER_MARGIN_MS);
+  return limit === undefined ? text : `${text}; ${limit}`;
 }
 
 /** The connection as the caller's function has it: until the transaction ends, and not a statement longer. */

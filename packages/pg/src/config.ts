@@ -32,7 +32,7 @@ export function pgPool(source: PgSource, connectTimeoutMs: number): PgPool {
   }
   const config = typeof source === "string" ? { connectionString: source } : source;
   const { connectionTimeoutMillis: own } = config;
-  return new pg.Pool({ ...config, connectionTimeoutMillis: own || connectTimeoutMs } as object) as unknown as PgPool;
+  return new pg.Pool({ ...config, connectionTimeoutMillis: own || connectTimeoutMs } as object);
 }
 
 /** Where a source leads, for names in messages: host, port and database, never a password. */
@@ -55,7 +55,7 @@ function checkConfig(option: string, config: PgConfig): void {
   const { connectionString, port, max } = config;
   if (connectionString !== undefined) checkConnectionString(option, connectionString);
   if (max !== undefined) positiveInteger(`${option}.max`, max);
-  if (port !== undefined && !(Number.isInteger(Number(port)) && Number(port) >= 1 && Number(port) <= 65_535)) {
+  if (port !== undefined && !isPort(port)) {
     throw new OptionError(`${option}.port`, port, "a whole number from 1 to 65535");
   }
 }
@@ -68,8 +68,14 @@ function checkConnectionString(option: string, given: unknown): void {
   try {
     if (!known) throw new Error("no scheme");
     const { port } = new pg.Client({ connectionString: given });
-    if (!(port >= 1 && port <= 65_535)) throw new Error("no port");
+    if (!isPort(port)) throw new Error("no port");
   } catch {
     throw new OptionError(option, given, expected);
   }
+}
+
+/** A port is also taken as a text, as pg takes it. */
+function isPort(port: unknown): boolean {
+  const number = Number(port);
+  return Number.isInteger(number) && number >= 1 && number <= 65_535;
 }

@@ -10,6 +10,9 @@ const STATUS: Readonly<Record<string, TransactionStatus>> = { I: "idle", T: "ope
 /** How long a polite goodbye may take before the link is cut, in milliseconds. */
 export const GOODBYE_MS = 1_000;
 
+/** How long a link that was cut may take to say so, in milliseconds. */
+const CUT_MS = 100;
+
 /** What pg says when `query_timeout` has passed. The statement still runs. */
 const UNANSWERED = "Query read timeout";
 
@@ -98,7 +101,7 @@ export class PgConnection implements DriverConnection {
         }
         if (sending) this.#refused = { error };
         if (statement.name !== undefined && (sending || OUT_OF_STEP.has(peek(error, "code")))) this.retired = true;
-        this.#whenReady(error, () => reject(error as Error));
+        this.#whenReady(error, () => reject(error));
       };
       try {
         this.driver.query(statement, answered);
@@ -165,9 +168,10 @@ export class PgConnection implements DriverConnection {
         this.driver.removeListener("end", end);
         resolve();
       };
-      const timer = setTimeout(() => {
+      let timer = setTimeout(() => {
         stream.destroy();
-        end();
+        // A stream of the user's own making may not say that it has ended.
+        timer = setTimeout(end, CUT_MS);
       }, GOODBYE_MS);
       this.driver.on("end", end);
     });
@@ -205,13 +209,7 @@ export class PgConnection implements DriverConnection {
       if (this.driver.readyForQuery !== false) end();
     });
     // And before 8.17 it forgets to end what it had begun to send, and is never ready again.
-    const timer =
-      this.#refused === undefined
-        ? undefined
-        : setTimeout(() => {
-            this.#lost = true;
-            end();
-          }, GOODBYE_MS);
+    const timer = this.#refused === undefined ? undefined : setTimeout(() => connection.stream?.destroy(), GOODBYE_MS);
   }
 }
 

@@ -110,7 +110,8 @@ export class PgDriver implements Driver {
       this.#forget();
       return;
     }
-    const links = [...this.#connections.values()].map((connection) => connection.gone());
+    const idle = [...this.#connections].filter(([client]) => !this.#out.has(client));
+    const links = idle.map(([, connection]) => connection.gone());
     let timer: NodeJS.Timeout | undefined;
     // A pool that others use as well ends when they have given everything back, which nobody can wait for.
     const limit = new Promise<void>((resolve) => {

@@ -32,7 +32,11 @@ export function fromPg(source: PgSource, options: FromPgOptions = {}): Pool {
   const closes = flag("closePool", closePool ?? true);
   checkPgSource("source", source);
   // What `pg` calls the connection timeout also bounds the wait for a connection to become free.
-  const { connectionTimeoutMillis: ownMs } = isPgPool(source) ? source.options : typeof source === "string" ? {} : source;
+  const { connectionTimeoutMillis: ownMs } = isPgPool(source)
+    ? source.options
+    : typeof source === "string"
+      ? {}
+      : source;
   const limits = typeof ownMs === "number" && ownMs > 0 ? { acquireTimeoutMs: ownMs } : {};
   const pool = pgPool(source, connectMs);
   const driver = new PgDriver(pool, closes, connectMs);

@@ -1,5 +1,7 @@
 /** Policies for any Breakwater pool. */
+export * from "./adaptive-limit/index.ts";
 export * from "./budget/index.ts";
+export * from "./bulkhead/index.ts";
 export * from "./circuit-breaker/index.ts";
 export * from "./commit-resolution/index.ts";
 export * from "./retry/index.ts";

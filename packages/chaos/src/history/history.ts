@@ -4,7 +4,7 @@
  */
 import { integerIn, onlyKnown } from "../check.ts";
 import { classifyError, describeError, type Verdict } from "./classify.ts";
-import type { Action, ActionKind, HistoryOperation, Opening, Outcome, Results } from "./operation.ts";
+import type { ActionKind, Actions, HistoryOperation, Opening, Outcome, Results } from "./operation.ts";
 import { HistorySession } from "./session.ts";
 
 export interface HistoryOptions {
@@ -67,6 +67,11 @@ export class History {
     return this.#dropped;
   }
 
+  /** Adds operations that were dropped elsewhere, before this history was written down. */
+  noteDropped(operations: number): void {
+    this.#dropped += operations;
+  }
+
   /** How many operations had each outcome. */
   counts(): Record<Outcome, number> {
     const counts: Record<Outcome, number> = { ok: 0, fail: 0, unknown: 0, pending: 0 };
@@ -80,11 +85,7 @@ export class History {
   }
 
   /** Notes that an operation begins. @returns what takes its answer. */
-  invoke<K extends ActionKind>(
-    session: string,
-    action: Extract<Action, { readonly kind: K }>,
-    atMs: number = this.#now(),
-  ): Answer<Results[K]> {
+  invoke<K extends ActionKind>(session: string, action: Actions[K], atMs: number = this.#now()): Answer<Results[K]> {
     if (this.#operations.length >= this.#maxOperations) {
       this.#dropped += 1;
       return { ok: () => {}, fail: () => {}, unknown: () => {} };
@@ -92,7 +93,7 @@ export class History {
     const operation: Mutable<HistoryOperation> = {
       index: this.#operations.length,
       session,
-      action: action as Action,
+      action,
       outcome: "pending",
       invoked: this.#events++,
       completed: undefined,
@@ -116,7 +117,7 @@ export class History {
    */
   async record<K extends ActionKind, T>(
     session: string,
-    action: Extract<Action, { readonly kind: K }>,
+    action: Actions[K],
     call: () => Promise<T>,
     options: RecordOptions<T, Results[K]> = {},
   ): Promise<T> {

@@ -55,6 +55,9 @@ export interface Results {
 
 export type ActionKind = Action["kind"];
 
+/** Each kind of action by its name. */
+export type Actions = { readonly [K in ActionKind]: Extract<Action, { readonly kind: K }> };
+
 /**
  * What the caller was told. `ok`: it is done; `fail`: nothing of it is kept; `unknown`: it may have been done or not;
  * `pending`: nothing yet, which says as little as `unknown`.
@@ -67,7 +70,7 @@ export interface HistoryOperation<K extends ActionKind = ActionKind> {
   readonly index: number;
   /** Who asked: calls of one session see their own writes and never go back in time. */
   readonly session: string;
-  readonly action: Extract<Action, { readonly kind: K }>;
+  readonly action: Actions[K];
   readonly outcome: Outcome;
   /** Place of the invocation among all events of the history; from 0. */
   readonly invoked: number;

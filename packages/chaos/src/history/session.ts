@@ -1,6 +1,6 @@
 /** A recorder under the name of one session: a method for each kind of operation, each wrapping the call that does it. */
 import type { History, RecordOptions } from "./history.ts";
-import type { Action, ActionKind, ListElement, ListStep, Results } from "./operation.ts";
+import type { ActionKind, Actions, ListElement, ListStep, Results } from "./operation.ts";
 
 /**
  * Records for one session. Every method passes on the value and the error of the call that it wraps.
@@ -39,7 +39,7 @@ export class HistorySession {
     return this.#record({ kind: "count", counter }, call);
   }
 
-  transfer<T>(transfer: Omit<Extract<Action, { kind: "transfer" }>, "kind">, call: () => Promise<T>): Promise<T> {
+  transfer<T>(transfer: Omit<Actions["transfer"], "kind">, call: () => Promise<T>): Promise<T> {
     return this.#record({ kind: "transfer", ...transfer }, call);
   }
 
@@ -72,7 +72,7 @@ export class HistorySession {
   }
 
   #record<K extends ActionKind, T>(
-    action: Extract<Action, { readonly kind: K }>,
+    action: Actions[K],
     call: () => Promise<T>,
     options?: RecordOptions<T, Results[K]>,
   ): Promise<T> {

@@ -94,8 +94,8 @@ export function fakeDriver(reply: FakeReply = () => undefined, max = 2): FakeDri
     }
 
     #follow(text: string): void {
-      if (/^BEGIN/.test(text)) this.transactionStatus = "open";
-      else if (/^ROLLBACK TO/.test(text)) this.transactionStatus = "open";
+      if (text.startsWith("BEGIN")) this.transactionStatus = "open";
+      else if (text.startsWith("ROLLBACK TO")) this.transactionStatus = "open";
       else if (/^(COMMIT|ROLLBACK)/.test(text)) this.transactionStatus = "idle";
     }
   }

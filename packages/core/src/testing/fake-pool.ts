@@ -46,7 +46,8 @@ export function fakePool(answer: Answer = () => emptyResult, name = "fake"): Fak
       calls.push(operation);
       return (await answer(operation, calls.length)) as T;
     },
-    stats: () => Object.freeze({ name, total: 0, idle: 0, active: 0, waiting: 0, max: 10, policies: [], nodes: [] }),
+    stats: () =>
+      Object.freeze({ name, total: 0, idle: 0, active: 0, waiting: 0, max: 10, policies: NONE, nodes: NONE }),
     interrupt: (reason, whom) => {
       if (whom === undefined || whom === "all") interrupts.push(reason);
     },
@@ -56,6 +57,8 @@ export function fakePool(answer: Answer = () => emptyResult, name = "fake"): Fak
     },
   };
 }
+
+const NONE: readonly never[] = Object.freeze([]);
 
 /** A result with no rows. */
 export const emptyResult: QueryResult<never> = Object.freeze({ rows: [], rowCount: 0, command: "SELECT", fields: [] });

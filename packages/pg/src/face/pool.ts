@@ -9,24 +9,31 @@ import type { PgConfig } from "../types.ts";
 import { FacePool } from "./face.ts";
 import { type AsPgPoolOptions, checkFace } from "./options.ts";
 
-/** What `new Pool()` takes: what `pg.Pool` takes, and what the face is told. */
+/** Puts a stack before a pool of `pg`. */
+export type PgStack = (pool: PgSource) => Database;
+
+/** What `new Pool()` takes: what `pg.Pool` takes, what stands before it, and what the face is told. */
 export interface PgPoolConfig extends pg.PoolConfig {
+  /** The stack. @default the adapter alone, `(pool) => database(fromPg(pool))` */
+  readonly stack?: PgStack;
   /** Options of the face. */
   readonly face?: AsPgPoolOptions;
 }
 
-/** Puts a stack before a pool of `pg`. */
-export type PgStack = (pool: PgSource) => Database;
-
-/** The constructor of a `pg.Pool` before which a stack stands. */
-export type PoolConstructor = new (config?: PgPoolConfig, stack?: PgStack) => pg.Pool;
+/** The constructor of a `pg.Pool` before which a stack stands. A class of clients may follow, as in `pg-pool`. */
+export type PoolConstructor = new (config?: PgPoolConfig, Client?: new (...given: never[]) => unknown) => pg.Pool;
 
 class StackedPool extends FacePool {
-  constructor(config: PgPoolConfig = {}, stack: PgStack = (pool) => database(fromPg(pool))) {
-    const { face, ...shown } = config;
-    const db = stack(new pg.Pool(shown) as unknown as PgSource);
-    super(db, checkFace(db, face ?? {}), shown as PgConfig);
+  constructor(config: PgPoolConfig = {}, Client?: unknown) {
+    const { face, stack = adapterAlone, ...rest } = config ?? {};
+    const shown = (Client === undefined ? rest : { Client, ...rest }) as PgConfig;
+    const db = stack(new pg.Pool(shown as pg.PoolConfig));
+    super(db, checkFace(db, face ?? {}), shown);
   }
+}
+
+function adapterAlone(pool: PgSource): Database {
+  return database(fromPg(pool));
 }
 
 /**

@@ -4,9 +4,11 @@
 import type { Causality, Clock, Events, Operation } from "@breakwater/core";
 import type { Balancer } from "./balancer.ts";
 import type { Destination } from "./destination.ts";
-import { type Freshness, includes, isBefore } from "./freshness.ts";
+import { type Freshness, includes, isAfter, isBefore, isFree } from "./freshness.ts";
 import type { RouterNode } from "./node.ts";
 import type { Topology } from "./topology.ts";
+
+const NONE: readonly RouterNode[] = [];
 
 /** Whether only the primary will do. */
 export function needsPrimary({ access, consistency }: Operation<unknown>): boolean {
@@ -37,6 +39,28 @@ export class Chooser {
     this.#events = events;
   }
 
+  /** The node for a call, where nobody has to be asked for it. */
+  atOnce(destination: Destination<unknown>): RouterNode | undefined {
+    const { operation, node } = destination;
+    const { causality } = operation;
+    if (causality === undefined || isFree(operation, causality)) return this.pick(destination, NONE);
+    const { primary, readers, starting } = this.#topology;
+    const { point, monotonic, unplaced } = causality;
+    // Whatever is out of the ordinary takes the long way.
+    if (node !== undefined || monotonic || unplaced || starting > 0 || readers.length === 0) return undefined;
+    if (primary !== undefined && (isBefore(point, primary) || isAfter(point, primary))) return undefined;
+    const first = this.#balance(readers);
+    return point === undefined || first === primary || includes(first.observed, point) ? first : undefined;
+  }
+
+  /** The node for a call, past those that have been tried, asking whom it takes; undefined when there is none. */
+  choose(destination: Destination<unknown>, tried: readonly RouterNode[]): Promise<RouterNode | undefined> {
+    const { operation } = destination;
+    const { causality } = operation;
+    if (causality === undefined || isFree(operation, causality)) return Promise.resolve(this.pick(destination, tried));
+    return this.#chooseFresh(destination, causality, tried);
+  }
+
   /** The node for a call, past those that have been tried; undefined when there is none. */
   pick({ operation, node }: Destination<unknown>, tried: readonly RouterNode[]): RouterNode | undefined {
     if (node !== undefined) return this.#named(node).find((each) => !tried.includes(each));
@@ -53,7 +77,7 @@ export class Chooser {
   }
 
   /** The node for a read that must include what its session has written and seen. */
-  async pickFresh(
+  async #chooseFresh(
     destination: Destination<unknown>,
     causality: Causality,
     tried: readonly RouterNode[],
@@ -64,8 +88,16 @@ export class Chooser {
     const untried = tried.length === 0 ? among : among.filter((node) => !tried.includes(node));
     const free = starting === 0 ? untried : untried.filter(({ gate }) => gate === undefined || gate.free);
     const open = free.length > 0 ? free : untried;
+    if (primary !== undefined && isAfter(causality.point, primary)) {
+      // Another process has seen a promotion that we have not. If it was in this cluster it is found at once; a token of
+      // a cluster that is no more must not hold its bearer up for long.
+      this.#topology.suspect(primary);
+      const found = await this.#freshness.newer(() => this.#topology.primary, causality, operation);
+      if (found) return this.choose(destination, tried);
+    }
     // The primary has everything: there is nothing to find out.
-    if (open.length === 1 && open[0] === primary && !isBefore(causality.point, primary)) return primary;
+    const onlyPrimary = primary !== undefined && open.length === 1 && open[0] === primary;
+    if (onlyPrimary && !isBefore(causality.point, primary)) return primary;
     // A session that must not go back in time stays where it read last; to move, it needs all there was to see there.
     const stay = causality.monotonic ? open.find((node) => node.life === causality.lastRead) : undefined;
     const moves = causality.monotonic && causality.lastRead !== undefined && stay === undefined;

@@ -32,6 +32,11 @@ export interface Rule {
   readonly match?: RegExp | string | ((call: RuleCall) => boolean);
   /** The call's label. */
   readonly label?: string;
+  /**
+   * Functions that are not built in, spelled as in the texts. A rule that makes a read of a call fits a text that calls no
+   * others and would else be a read; any other rule fits a text that calls one of them.
+   */
+  readonly functions?: readonly string[];
   /** Where to: the primary, a replica (the primary while there is none), or the node of that name and no other. */
   readonly to?: string;
   /** What the call is. @default read for `to: "replica"`, else what the dialect made of it */
@@ -60,7 +65,7 @@ export class Destinations {
   /** `ask` runs a question on a node that can answer it. */
   constructor(dialect: Dialect, { rules, lookUpFunctions, clock }: DestinationOptions, ask: FunctionLookup["ask"]) {
     this.#dialect = dialect;
-    this.#rules = rules.map(checkRule);
+    this.#rules = rules.map((rule, index) => checkRule(rule, index, dialect));
     this.#functions =
       lookUpFunctions && dialect.functions !== undefined
         ? new FunctionLookup(dialect.functions, clock, ask)
@@ -116,18 +121,37 @@ function ruled<T>(operation: Operation<T>, { to, access }: CheckedRule): Destina
   };
 }
 
+const RULE_OPTIONS = ["match", "label", "functions", "to", "access"] as const;
+
 /** @throws OptionError when a rule is none. */
-function checkRule(rule: Rule, index: number): CheckedRule {
+function checkRule(rule: Rule, index: number, { functions: catalog }: Dialect): CheckedRule {
   const option = `router.rules[${index}]`;
-  const { match, label, to, access } = knownOptions(option, rule, ["match", "label", "to", "access"]);
-  if (match === undefined && label === undefined) {
-    throw new OptionError(option, rule, "an object with match or label, or both");
+  const { match, label, functions, to, access } = knownOptions(option, rule, RULE_OPTIONS);
+  if (match === undefined && label === undefined && functions === undefined) {
+    throw new OptionError(option, rule, "an object with match, label or functions");
   }
   if (to === undefined && access === undefined) throw new OptionError(option, rule, "an object with to or access");
   if (label !== undefined) text(`${option}.label`, label);
   if (to !== undefined) text(`${option}.to`, to);
   if (access !== undefined) oneOf(`${option}.access`, access, ["read", "write"]);
-  return { fits: matcher(`${option}.match`, match), label, to, access };
+  const fitsText = matcher(`${option}.match`, match);
+  if (functions === undefined) return { fits: fitsText, label, to, access };
+  if (!Array.isArray(functions) || functions.length === 0 || catalog === undefined)
+    throw new OptionError(
+      `${option}.functions`,
+      functions,
+      "an array of at least one name, of a database that has them",
+    );
+  const names = new Set(functions.map((name, at) => text(`${option}.functions[${at}]`, name)));
+  const read = (access ?? (to === "replica" ? "read" : "write")) === "read";
+  const calls = (called: readonly string[]): boolean =>
+    read ? called.length > 0 && called.every((name) => names.has(name)) : called.some((name) => names.has(name));
+  return {
+    fits: (call) => call.text !== undefined && calls(catalog.undecided(call.text)) && fitsText(call),
+    label,
+    to,
+    access,
+  };
 }
 
 function matcher(option: string, match: Rule["match"]): CheckedRule["fits"] {

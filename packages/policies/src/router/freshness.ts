@@ -82,6 +82,11 @@ export function isBefore(point: HistoryPoint | undefined, primary: RouterNode): 
   return point !== undefined && point.timeline < (primary.observed?.timeline ?? 0);
 }
 
+/** Whether a point is of a newer history than a primary's that is known. */
+export function isAfter(point: HistoryPoint | undefined, primary: RouterNode): boolean {
+  return point !== undefined && point.timeline > (primary.observed?.timeline ?? point.timeline);
+}
+
 /** Whether any node will do for a call, as far as its session goes. */
 export function isFree({ access, consistency }: Operation<unknown>, causality: Causality): boolean {
   if (access === "write" || consistency !== "session") return true;
@@ -112,6 +117,21 @@ export class Freshness {
       events.emit("router:history-changed", { pool, from: point.timeline, to: state.timeline });
     }
     return true;
+  }
+
+  /** Waits a little for a primary of a session's history, or of a newer one; whether there is one. */
+  async newer(
+    primary: () => RouterNode | undefined,
+    { point }: Causality,
+    { deadline, signal }: Operation<unknown>,
+  ): Promise<boolean> {
+    const until = Math.min(deadline, this.#clock.now() + this.#waitMs);
+    for (;;) {
+      const node = primary();
+      if (node !== undefined && !isAfter(point, node)) return true;
+      if (this.#clock.now() >= until) return false;
+      await sleep(this.#clock, PAUSE_MS, signal);
+    }
   }
 
   /** The first of some nodes, in their order, that includes a point; waits for one a little. */

@@ -18,7 +18,8 @@ export class FunctionLookup {
   readonly #clock: Clock;
   readonly #known = new Map<string, { readonly harmless: boolean; readonly until: number }>();
   readonly #wanted = new Set<string>();
-  #asking = false;
+  // What the question that is on its way asks for.
+  #asked = new Set<string>();
   #notBefore = 0;
 
   constructor(catalog: FunctionCatalog, clock: Clock, ask: FunctionLookup["ask"]) {
@@ -43,15 +44,14 @@ export class FunctionLookup {
   }
 
   #want(name: string, now: number): void {
-    if (this.#wanted.size < MAX_ASKED) this.#wanted.add(name);
-    if (this.#asking || now < this.#notBefore) return;
-    this.#asking = true;
-    void this.#look();
+    if (this.#wanted.size < MAX_ASKED && !this.#asked.has(name)) this.#wanted.add(name);
+    if (this.#asked.size > 0 || now < this.#notBefore) return;
+    this.#asked = new Set(this.#wanted);
+    this.#wanted.clear();
+    void this.#look([...this.#asked]);
   }
 
-  async #look(): Promise<void> {
-    const names = [...this.#wanted];
-    this.#wanted.clear();
+  async #look(names: readonly string[]): Promise<void> {
     try {
       const harmless = await this.ask((connection) => this.#catalog.harmless(connection, names));
       const until = this.#clock.now() + HOLDS_MS;
@@ -61,6 +61,6 @@ export class FunctionLookup {
       // Nobody waits for the answer: what is not known stays a write.
       this.#notBefore = this.#clock.now() + PAUSE_MS;
     }
-    this.#asking = false;
+    this.#asked = new Set();
   }
 }

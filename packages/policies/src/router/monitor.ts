@@ -59,24 +59,18 @@ export class Monitor {
     this.#options = options;
   }
 
-  /**
-   * Probes as soon as its turn has come; `urgent` when a call has failed, and the next turn is too far off. True when that
-   * is now.
-   */
-  probe(urgent = false, leastMs = 0): boolean {
-    if (this.#stopped) return false;
+  /** Probes as soon as its turn has come; `urgent` when a call has failed, and the next turn is too far off. */
+  probe(urgent = false): void {
+    if (this.#stopped) return;
     if (this.#probing) {
       this.#again ||= urgent;
-      return false;
+      return;
     }
     const { clock, pauseMs, urgentPauseMs, random } = this.#options;
-    const pause = urgent
-      ? Math.min(Math.max(leastMs, urgentPauseMs()), pauseMs())
-      : pauseMs() * (1 - SPREAD * random());
+    const pause = urgent ? Math.min(urgentPauseMs(), pauseMs()) : pauseMs() * (1 - SPREAD * random());
     const waitMs = Math.max(0, this.#lastStart + pause - clock.now());
     this.#timer?.cancel();
     this.#timer = clock.setTimer(waitMs, () => void this.#run(), true);
-    return waitMs === 0;
   }
 
   /** A call has just tried to connect: that was a probe as good as any. */

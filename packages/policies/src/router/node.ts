@@ -19,6 +19,8 @@ export interface NodeOptions {
 
 /** No call has ended on a node for so long although some run: worth a probe, in milliseconds. */
 const QUIET_MS = 30;
+/** Least time from one such suspicion to the next, in milliseconds: the calls may just be long. */
+const QUIET_AGAIN_MS = 250;
 
 export class RouterNode implements Candidate {
   readonly name: string;
@@ -57,6 +59,7 @@ export class RouterNode implements Candidate {
   #ended = 0;
   #seenEnded = 0;
   #seenAt = 0;
+  #quietAt = Number.NEGATIVE_INFINITY;
   #idle: (() => void)[] = [];
 
   constructor({ pool, name, weight, zone }: NodeOptions, role: "primary" | "replica") {
@@ -79,7 +82,12 @@ export class RouterNode implements Candidate {
 
   /** A call begins. True when the node has been suspiciously quiet: calls run there, and none has ended for a while. */
   begin(nowMs: number): boolean {
-    const quiet = this.running > 0 && this.#ended === this.#seenEnded && nowMs - this.#seenAt > QUIET_MS;
+    const quiet =
+      this.running > 0 &&
+      this.#ended === this.#seenEnded &&
+      nowMs - this.#seenAt > QUIET_MS &&
+      nowMs - this.#quietAt > QUIET_AGAIN_MS;
+    if (quiet) this.#quietAt = nowMs;
     if (this.running === 0 || this.#ended !== this.#seenEnded) {
       this.#seenEnded = this.#ended;
       this.#seenAt = nowMs;

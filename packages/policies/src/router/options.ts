@@ -166,9 +166,21 @@ function checkNodes({ primary, replicas }: RouterOptions): readonly RouterNode[]
     const option = `router.replicas[${index}]`;
     const node = nodeOf(option, given, "replica");
     checkNode(option, node, nodes);
-    nodes.push(node);
+    nodes.push(named(option, given, node, nodes));
   }
   return nodes;
+}
+
+/** The node under a name that no other has: two pools of one server may have the same. */
+function named(option: string, given: Pool | NodeOptions, node: RouterNode, others: readonly RouterNode[]): RouterNode {
+  const { pool, name, weight, zone } = node;
+  const taken = (candidate: string): boolean => others.some((other) => other.name === candidate);
+  if (!taken(name)) return node;
+  if ("pool" in given && given.name !== undefined)
+    throw new OptionError(`${option}.name`, name, "a name that no other node has");
+  let number = 2;
+  while (taken(`${name} (${number})`)) number += 1;
+  return new RouterNode({ pool, name: `${name} (${number})`, weight, ...(zone !== undefined && { zone }) }, "replica");
 }
 
 function balancerOf(balance: BalancerName | BalancerFactory, random: Random): Balancer {

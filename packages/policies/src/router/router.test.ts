@@ -607,6 +607,30 @@ describe("router", () => {
       expect(fate.value).toBe("primary");
     });
 
+    it("does not read from a primary that its token knows to be outdated", async () => {
+      const { clock, read, replicas, promote, primary } = setUp();
+      await read();
+      await clock.advance(100);
+      promote(nth(replicas, 0));
+      const causality = new Causality(false);
+      causality.wrote({ timeline: 2, position: 50n });
+      const fate = watch(read({ causality }));
+      await clock.advance(150);
+      expect(fate.value).toBe("replica 1");
+      expect(primary.served).toHaveLength(0);
+    });
+
+    it("is not held up by a token of a cluster that is no more", async () => {
+      const { clock, read } = setUp(2, { freshnessWaitMs: 50 });
+      await read();
+      await clock.advance(100);
+      const causality = new Causality(false);
+      causality.wrote({ timeline: 9, position: 50n });
+      const fate = watch(read({ causality }));
+      await clock.advance(150);
+      expect(fate.value).toBe("primary");
+    });
+
     it("asks nobody when the primary is the only one to read from", async () => {
       const { read, primary } = setUp(0);
       const causality = new Causality(false);
@@ -665,6 +689,14 @@ describe("router", () => {
       topologyOf(pool).resume("replica 1");
       first.answer = () => "back";
       expect(await Promise.all(times(2, () => read()))).toContain("back");
+    });
+
+    it("have names of their own, also where their pools have the same", () => {
+      const pool = router({ primary: fakePool(), replicas: [fakePool(), { pool: fakePool() }] });
+      expect(topologyOf(pool).nodes.map(({ name }) => name)).toEqual(["fake", "fake (2)", "fake (3)"]);
+      expect(() => router({ primary: fakePool(), replicas: [{ pool: fakePool(), name: "fake" }] })).toThrow(
+        OptionError,
+      );
     });
 
     it("have a balancer of the caller's own", async () => {

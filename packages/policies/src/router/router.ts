@@ -15,7 +15,6 @@ import {
   failureOf,
   type Interrupted,
   type Layer,
-  NodeLostError,
   NoHealthyNodeError,
   type Operation,
   operationContext,
@@ -24,12 +23,15 @@ import {
   type PoolStats,
 } from "@breakwater/core";
 import { Chooser, needsPrimary } from "./chooser.ts";
-import { Destinations } from "./destination.ts";
+import { type Destination, Destinations } from "./destination.ts";
 import "./events.ts";
-import { Freshness, isFree } from "./freshness.ts";
+import { Freshness } from "./freshness.ts";
 import { Membership, registerTopology } from "./membership.ts";
 import type { RouterNode } from "./node.ts";
 import { type CheckedRouterOptions, checkRouterOptions, type RouterOptions } from "./options.ts";
+import { canMove, Route, wasTurnedAway } from "./route.ts";
+import type { SlowStart } from "./slow-start.ts";
+import { routerStats } from "./stats.ts";
 import { Topology } from "./topology.ts";
 import { WaitingRoom } from "./waiting-room.ts";
 
@@ -89,84 +91,83 @@ class Router implements Pool {
     registerTopology(this.events, this.#membership);
   }
 
-  async execute<T>(operation: Operation<T>): Promise<T> {
+  execute<T>(operation: Operation<T>): Promise<T> {
+    if (this.#closing !== undefined) return Promise.reject(new PoolClosedError(this.name));
     this.#membership.start();
-    let wanted = this.#destinations.of(operation);
-    let tried: RouterNode[] = [];
-    let refusals = 0;
-    // The last node did not take the call for a reason that its next probe settles: the call waits for that.
-    let turnedAway = false;
-    let last: unknown;
-    const { clock } = this.#options;
-    const waitUntil = Math.min(operation.deadline, clock.now() + this.#options.failoverWaitMs);
-    for (;;) {
+    try {
+      const wanted = this.#destinations.of(operation);
+      const node = this.#chooser.atOnce(wanted);
+      // Nearly every call: the node is known, takes calls freely, and serves it.
+      if (node === undefined || node.gate !== undefined) return this.#route(wanted, node);
+      return this.#run(node, wanted.operation).then(undefined, (error: unknown) =>
+        this.#route(wanted, undefined, { node, error }),
+      );
+    } catch (error) {
+      // A rule's function may throw.
+      return Promise.reject(error);
+    }
+  }
+
+  /** The long way: chooses, waits, and chooses again; from a node that was chosen, or from the first failure, if any. */
+  async #route<T>(
+    destination: Destination<T>,
+    chosen: RouterNode | undefined,
+    failed?: { readonly node: RouterNode; readonly error: unknown },
+  ): Promise<T> {
+    const { clock, failoverWaitMs } = this.#options;
+    const { deadline } = destination.operation;
+    const route = new Route(destination, Math.min(deadline, clock.now() + failoverWaitMs));
+    if (failed !== undefined) this.#moveOn(route, failed.node, failed.error);
+    for (let next = chosen; ; next = undefined) {
       if (this.#closing !== undefined) throw new PoolClosedError(this.name);
-      const { causality } = wanted.operation;
-      const node =
-        causality === undefined || isFree(wanted.operation, causality)
-          ? this.#chooser.pick(wanted, tried)
-          : await this.#chooser.pickFresh(wanted, causality, tried);
+      const { wanted, tried } = route;
+      const node = next ?? (await this.#chooser.choose(wanted, tried));
       if (node === undefined) {
-        const another = tried.length > 0 && last !== undefined && this.#chooser.pick(wanted, []) !== undefined;
+        const another = tried.length > 0 && this.#chooser.pick(wanted, []) !== undefined;
         // Every node that could serve has been tried: whoever stands outside decides whether to begin anew.
-        if (another && !turnedAway) throw last;
-        if (!another) await this.#waitForNode(wanted.operation, waitUntil, last);
-        turnedAway = false;
-        tried = [];
+        if (another && !route.turnedAway) throw route.last;
+        if (!another) await this.#waitForNode(route);
+        route.begin();
         continue;
       }
       const { gate } = node;
-      if (gate !== undefined && !(await this.#enter(gate, wanted.operation, waitUntil, last))) continue;
+      if (gate !== undefined && !(await this.#enter(gate, route))) continue;
       let well = true;
       try {
-        const value = await this.#run(node, wanted.operation);
-        node.failures = 0;
-        if (causality?.monotonic === true) await this.#served(wanted.operation, causality, node);
-        return value;
+        return await this.#run(node, wanted.operation);
       } catch (error) {
-        const failure = failureOf(error);
-        well = failure.blames !== "node";
-        const moves = canMove(wanted.operation, failure);
-        const refused = failure.retry === "primary";
-        if (!refused) this.#learn(node, failure, error);
-        if (!moves || clock.now() >= operation.deadline) throw error;
-        if (refused) {
-          if (!this.#refusedBy(node, wanted.operation, failure, refusals++)) throw error;
-          wanted = { operation: { ...wanted.operation, access: "write" }, node: undefined };
-        }
-        turnedAway = wasTurnedAway(failure, error);
-        last = error;
-        tried.push(node);
-        this.#rerouted += 1;
-        const { label } = operation;
-        this.events.emit("router:rerouted", { pool: this.name, label, node: node.name, reason: failure.reason });
+        well = failureOf(error).blames !== "node";
+        this.#moveOn(route, node, error);
       } finally {
         gate?.leave(well);
       }
     }
   }
 
+  /** Makes of a failure what it says of the node; throws the error again when the call must not go on elsewhere. */
+  #moveOn(route: Route<unknown>, node: RouterNode, error: unknown): void {
+    const failure = failureOf(error);
+    const { operation } = route.wanted;
+    const refused = failure.retry === "primary";
+    if (!refused) this.#learn(node, failure, error);
+    if (!canMove(operation, failure) || this.#options.clock.now() >= operation.deadline) throw error;
+    if (refused) {
+      if (!this.#refusedBy(node, operation, failure, route.refusals++)) throw error;
+      route.toPrimary();
+    }
+    route.failed(node, error, wasTurnedAway(failure, error));
+    this.#rerouted += 1;
+    const { label } = operation;
+    this.events.emit("router:rerouted", { pool: this.name, label, node: node.name, reason: failure.reason });
+  }
+
   stats(): PoolStats {
-    const nodes = this.#topology.nodes.map((node) => node.stats());
-    const sum = (of: (stats: PoolStats) => number): number => nodes.reduce((total, node) => total + of(node.pool), 0);
-    const own = {
-      policy: "router",
+    return routerStats(this.name, this.#topology.nodes, {
       rerouted: this.#rerouted,
       readsRefused: this.#refused,
       refusedTexts: this.#destinations.refusedTexts,
       sentToPrimary: this.#chooser.sentToPrimary,
       waitingForNode: this.#waiting.size + this.#waitingAtGates(),
-      nodes: Object.freeze(Object.fromEntries(this.#topology.nodes.map((node) => [node.name, node.details()]))),
-    };
-    return Object.freeze({
-      name: this.name,
-      total: sum((stats) => stats.total),
-      idle: sum((stats) => stats.idle),
-      active: sum((stats) => stats.active),
-      waiting: sum((stats) => stats.waiting),
-      max: sum((stats) => stats.max),
-      policies: Object.freeze([Object.freeze(own)]),
-      nodes: Object.freeze(nodes),
     });
   }
 
@@ -187,20 +188,26 @@ class Router implements Pool {
     this.#topology.stop();
   }
 
-  async #run<T>(node: RouterNode, operation: Operation<T>): Promise<T> {
+  #run<T>(node: RouterNode, operation: Operation<T>): Promise<T> {
     const { clock, balancer } = this.#options;
     const startedMs = clock.now();
     if (node.begin(startedMs)) this.#topology.quiet(node);
-    try {
-      const value = await node.pool.execute(operation);
-      if (balancer.answered !== undefined) {
-        const endedMs = clock.now();
-        balancer.answered(node, endedMs - startedMs, endedMs);
-      }
-      return value;
-    } finally {
-      node.end();
-    }
+    const { causality } = operation;
+    return node.pool.execute(operation).then(
+      (value) => {
+        node.end();
+        node.failures = 0;
+        if (balancer.answered !== undefined) {
+          const endedMs = clock.now();
+          balancer.answered(node, endedMs - startedMs, endedMs);
+        }
+        return causality?.monotonic === true ? this.#served(operation, causality, node).then(() => value) : value;
+      },
+      (error: unknown) => {
+        node.end();
+        throw error;
+      },
+    );
   }
 
   /** Notes what a call that was served means to its session. */
@@ -246,15 +253,11 @@ class Router implements Pool {
     return true;
   }
 
-  #enter(
-    gate: NonNullable<RouterNode["gate"]>,
-    operation: Operation<unknown>,
-    limit: number,
-    last: unknown,
-  ): Promise<boolean> {
-    const onLimit = (): Error => this.#waitedOut(operation, last);
+  #enter(gate: SlowStart, route: Route<unknown>): Promise<boolean> {
+    const onLimit = (): Error => this.#waitedOut(route);
     if (this.#waiting.size + this.#waitingAtGates() >= this.#options.maxWaiting) throw onLimit();
-    return gate.enter({ clock: this.#options.clock, limit, signal: operation.signal, onLimit });
+    const { signal } = route.wanted.operation;
+    return gate.enter({ clock: this.#options.clock, limit: route.waitUntil, signal, onLimit });
   }
 
   #waitingAtGates(): number {
@@ -262,13 +265,13 @@ class Router implements Pool {
     return this.#topology.nodes.reduce((sum, { gate }) => sum + (gate?.waiting ?? 0), 0);
   }
 
-  async #waitForNode(operation: Operation<unknown>, until: number, last: unknown): Promise<void> {
-    const waitedOut = (): Error => this.#waitedOut(operation, last);
-    if (this.#waiting.full || until <= this.#options.clock.now()) throw waitedOut();
-    await this.#waiting.change(until, operation.signal, waitedOut);
+  async #waitForNode(route: Route<unknown>): Promise<void> {
+    const waitedOut = (): Error => this.#waitedOut(route);
+    if (this.#waiting.full || route.waitUntil <= this.#options.clock.now()) throw waitedOut();
+    await this.#waiting.change(route.waitUntil, route.wanted.operation.signal, waitedOut);
   }
 
-  #waitedOut(operation: Operation<unknown>, last: unknown): Error {
+  #waitedOut({ wanted: { operation }, last }: Route<unknown>): Error {
     const states = this.#topology.nodes.map((node) => `${node.name} ${node.state}`).join(", ");
     return new NoHealthyNodeError(this.name, needsPrimary(operation) ? "primary" : "any node", states, last);
   }
@@ -286,19 +289,4 @@ class Router implements Pool {
       run: question,
     });
   }
-}
-
-/**
- * Whether the node was not even asked: its circuit is open, which an answered probe closes, or the call was sent back when
- * connections were lost. Isolation by hand is no such thing: no probe ends it.
- */
-function wasTurnedAway({ phase, blames, retryAfterMs }: Failure, error: unknown): boolean {
-  if (error instanceof NodeLostError) return phase === "connect";
-  return phase === "acquire" && blames === "node" && retryAfterMs !== undefined;
-}
-
-/** Whether a call that failed on one node may be sent to another, without any wait. */
-function canMove(operation: Operation<unknown>, failure: Failure): boolean {
-  if (failure.effect === "unknown" && !operation.idempotent) return false;
-  return failure.retry === "other-node" || failure.retry === "primary";
 }

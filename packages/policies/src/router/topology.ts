@@ -6,6 +6,7 @@ import { Ejection, type EjectionOptions, readmit } from "./ejection.ts";
 import { LagWatch, type MaxLag } from "./lag.ts";
 import { type Finding, Monitor } from "./monitor.ts";
 import type { RouterNode } from "./node.ts";
+import { pauseMs } from "./pauses.ts";
 import { chooseReaders } from "./readers.ts";
 import { SlowStart } from "./slow-start.ts";
 
@@ -25,18 +26,8 @@ export interface TopologyOptions {
 
 /** Silent probes in a row before a node is taken for hung: one may be our own pause. */
 const SILENT_PROBES = 2;
-/**
- * Pauses between probes of a node that is down, in milliseconds, the last one for ever: the first is short, since a crashed
- * server is often back at once, and in no second are there more than two attempts to connect.
- */
-const DOWN_PROBE_MS: readonly number[] = [220, 900, 560];
 /** Least pause before a probe that a failed call asks for, in milliseconds: a hundred failing calls are one reason. */
 const SUSPECT_PROBE_MS = 20;
-/** The same for a probe because calls do not end; they may just be long. */
-const QUIET_PROBE_MS = 250;
-/** Pause between probes of nodes that answer while there is no primary, or it is late, in milliseconds. They cost no new connection. */
-const NO_PRIMARY_PROBE_MS = 100;
-
 export class Topology {
   /** Replaced, never changed. */
   nodes: readonly RouterNode[] = [];
@@ -108,7 +99,7 @@ export class Topology {
 
   /** Calls run on a node and none ends. Others serve until it has answered, where there are others. */
   quiet(node: RouterNode): void {
-    if (this.#monitors.get(node)?.probe(true, QUIET_PROBE_MS) !== true) return;
+    this.#monitors.get(node)?.probe(true);
     if (this.readers.length === 1 || !this.readers.includes(node)) return;
     node.late = true;
     this.arrange();
@@ -174,7 +165,10 @@ export class Topology {
     const { clock, events, name, zone, changed } = this.#options;
     for (const node of this.nodes) this.#fence(node);
     const { back, nextMs } = readmit(this.nodes, clock.now());
-    for (const node of back) events.emit("router:node-readmitted", { pool: name, node: node.name });
+    for (const node of back) {
+      this.#gate(node).begin();
+      events.emit("router:node-readmitted", { pool: name, node: node.name });
+    }
     this.#readmission?.cancel();
     this.#readmission =
       nextMs === Number.POSITIVE_INFINITY || this.#stopped
@@ -191,28 +185,17 @@ export class Topology {
   }
 
   #monitor(node: RouterNode): Monitor {
-    const { clock, random, probeTimeoutMs } = this.#options;
+    const { clock, random, probeIntervalMs, probeTimeoutMs } = this.#options;
     return new Monitor(node.pool, {
       clock,
       random,
       probeTimeoutMs,
-      pauseMs: () => this.#pauseMs(node),
-      urgentPauseMs: () => (node.state === "down" ? this.#pauseMs(node) : SUSPECT_PROBE_MS),
+      pauseMs: () => pauseMs(node, this.primary, probeIntervalMs),
+      urgentPauseMs: () => (node.state === "down" ? pauseMs(node, this.primary, probeIntervalMs) : SUSPECT_PROBE_MS),
       onFinding: (finding) => this.#found(node, finding),
       onLate: () => this.#late(node),
       onStuck: () => this.#stuck(node),
     });
-  }
-
-  #pauseMs(node: RouterNode): number {
-    const { probeIntervalMs } = this.#options;
-    if (node.state === "down") {
-      const at = Math.min(Math.max(1, node.failedProbes), DOWN_PROBE_MS.length) - 1;
-      return DOWN_PROBE_MS[at] ?? probeIntervalMs;
-    }
-    if (node.failedProbes > 0) return 0;
-    const looking = this.primary === undefined || this.primary.late;
-    return looking ? Math.min(probeIntervalMs, NO_PRIMARY_PROBE_MS) : probeIntervalMs;
   }
 
   #found(node: RouterNode, finding: Finding): void {

@@ -1,0 +1,267 @@
+/**
+ * Twice the capacity for a minute, on virtual time: what the overload policies are for. A caller gives up after 100 ms.
+ */
+import { beforeAll, describe, expect, it } from "vitest";
+import {
+  type Clock,
+  compose,
+  operationContext,
+  Permits,
+  type Policy,
+  policy,
+  type Priority,
+  queryOperation,
+  seededRandom,
+  type Timer,
+} from "@breakwater/core";
+import { fakePool } from "@breakwater/core/testing";
+import { adaptiveLimit, bulkhead } from "@breakwater/policies";
+
+const PLACES = 10;
+const SERVICE_MS = 20;
+const PATIENCE_MS = 100;
+/** Calls a millisecond that the server can answer. */
+const CAPACITY = PLACES / SERVICE_MS;
+const CALM_MS = 10_000;
+const SURGE_MS = 60_000;
+const AFTER_MS = 10_000;
+
+interface Due {
+  readonly atMs: number;
+  readonly order: number;
+  readonly run: () => void;
+  cancelled: boolean;
+}
+
+/** Time that jumps from event to event. A heap keeps a run of 100,000 events within a second. */
+class Virtual implements Clock {
+  readonly #heap: Due[] = [];
+  #now = 0;
+  #order = 0;
+
+  now(): number {
+    return this.#now;
+  }
+
+  setTimer(ms: number, run: () => void): Timer {
+    const due: Due = { atMs: this.#now + Math.max(0, ms), order: this.#order++, run, cancelled: false };
+    let place = this.#heap.push(due) - 1;
+    for (let parent = (place - 1) >> 1; place > 0 && before(due, this.#heap[parent]!); parent = (place - 1) >> 1) {
+      this.#heap[place] = this.#heap[parent]!;
+      place = parent;
+    }
+    this.#heap[place] = due;
+    return { cancel: () => void (due.cancelled = true) };
+  }
+
+  async run(): Promise<void> {
+    for (let due = this.#pop(); due !== undefined; due = this.#pop()) {
+      if (due.cancelled) continue;
+      this.#now = due.atMs;
+      due.run();
+      await new Promise((resolve) => void setImmediate(resolve));
+    }
+  }
+
+  #pop(): Due | undefined {
+    const [first] = this.#heap;
+    const last = this.#heap.pop();
+    if (first === undefined || last === undefined || this.#heap.length === 0) return first;
+    let place = 0;
+    for (;;) {
+      const left = this.#heap[2 * place + 1];
+      const right = this.#heap[2 * place + 2];
+      const child = left !== undefined && right !== undefined && before(right, left) ? 2 * place + 2 : 2 * place + 1;
+      if (left === undefined || !before(this.#heap[child]!, last)) break;
+      this.#heap[place] = this.#heap[child]!;
+      place = child;
+    }
+    this.#heap[place] = last;
+    return first;
+  }
+}
+
+function before(a: Due, b: Due): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+}
+
+/** A server of so many places that all calls share: each beyond them makes all slower, and nothing is ever cancelled. */
+class Server {
+  readonly #clock: Clock;
+  readonly #calls = new Set<{ left: number; readonly done: () => void }>();
+  #atMs = 0;
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  serve(workMs: number): Promise<void> {
+    this.#work();
+    return new Promise((done) => {
+      this.#calls.add({ left: workMs, done });
+      this.#next();
+    });
+  }
+
+  get #speed(): number {
+    return Math.min(1, PLACES / this.#calls.size);
+  }
+
+  #work(): void {
+    const done = (this.#clock.now() - this.#atMs) * this.#speed;
+    this.#atMs = this.#clock.now();
+    for (const call of this.#calls) call.left -= done;
+  }
+
+  #next(): void {
+    this.#timer?.cancel();
+    let least = Infinity;
+    for (const { left } of this.#calls) least = Math.min(least, left);
+    if (least === Infinity) return;
+    this.#timer = this.#clock.setTimer(least / this.#speed, () => {
+      this.#work();
+      for (const call of this.#calls) {
+        if (call.left > 1e-6) continue;
+        this.#calls.delete(call);
+        call.done();
+      }
+      this.#next();
+    });
+  }
+}
+
+interface Answer {
+  readonly startMs: number;
+  readonly priority: Priority;
+  /** Undefined when the call failed, or was answered after its caller had left. */
+  readonly tookMs: number | undefined;
+}
+
+/** Half the capacity, then twice, then half again; every tenth call is critical, every fifth sheddable. */
+async function run(stack: (clock: Clock) => Policy): Promise<Answer[]> {
+  const clock = new Virtual();
+  const random = seededRandom(7);
+  const server = new Server(clock);
+  const fake = fakePool(() => server.serve(SERVICE_MS * (0.5 + random())));
+  const pool = stack(clock)({ ...fake, stats: () => ({ ...fake.stats(), max: 100 }) });
+  const answers: Answer[] = [];
+  const call = (number: number): void => {
+    const startMs = clock.now();
+    const priority = number % 10 === 0 ? "critical" : number % 5 === 1 ? "sheddable" : "normal";
+    const context = { ...operationContext("read"), priority, deadline: startMs + PATIENCE_MS } as const;
+    pool.execute(queryOperation({ text: "SELECT 1" }, context)).then(
+      () => {
+        const tookMs = clock.now() - startMs;
+        answers.push({ startMs, priority, tookMs: tookMs <= PATIENCE_MS ? tookMs : undefined });
+      },
+      () => answers.push({ startMs, priority, tookMs: undefined }),
+    );
+  };
+  let number = 0;
+  const arrive = (): void => {
+    const atMs = clock.now();
+    if (atMs >= CALM_MS + SURGE_MS + AFTER_MS) return;
+    call(number++);
+    const load = atMs >= CALM_MS && atMs < CALM_MS + SURGE_MS ? 2 : 0.5;
+    clock.setTimer(-Math.log(1 - random()) / (CAPACITY * load), arrive);
+  };
+  arrive();
+  await clock.run();
+  await pool.close();
+  expect(answers).toHaveLength(number);
+  return answers;
+}
+
+interface Figures {
+  /** Good answers in the surge, as a share of the capacity. */
+  readonly goodput: number;
+  /** 99th percentile of the good answers in the surge, as a multiple of that in the calm before. */
+  readonly p99: number;
+  /** Share of the critical calls of the surge that failed. */
+  readonly criticalFailed: number;
+  /** Seconds after the surge until the last failure. */
+  readonly calmAfterS: number;
+}
+
+function figures(answers: readonly Answer[]): Figures {
+  const endMs = CALM_MS + SURGE_MS;
+  const surge = answers.filter(({ startMs }) => startMs >= CALM_MS && startMs < endMs);
+  const good = surge.filter(({ tookMs }) => tookMs !== undefined);
+  const calm = answers.filter(({ startMs }) => startMs < CALM_MS);
+  const critical = surge.filter(({ priority }) => priority === "critical");
+  const lost = answers.filter(({ startMs, tookMs }) => startMs >= endMs && tookMs === undefined);
+  return {
+    goodput: good.length / (CAPACITY * SURGE_MS),
+    p99: percentile(good) / percentile(calm),
+    criticalFailed: critical.filter(({ tookMs }) => tookMs === undefined).length / critical.length,
+    calmAfterS: Math.max(0, ...lost.map(({ startMs }) => startMs - endMs)) / 1000,
+  };
+}
+
+function percentile(answers: readonly Answer[]): number {
+  const sorted = answers.flatMap(({ tookMs }) => tookMs ?? []).toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN;
+}
+
+/** As many at a time as the server has places, and the others wait, for as long as it takes. */
+function naiveQueue(): Policy {
+  const permits = new Permits(PLACES);
+  return policy("naive", async (operation, next) => {
+    if (!permits.tryTake()) await new Promise<void>((admit) => void permits.wait(admit, admit));
+    return next(operation).finally(() => permits.release());
+  });
+}
+
+const stacks: Readonly<Record<string, (clock: Clock) => Policy>> = {
+  "no policy": () => compose(),
+  "naive queue": naiveQueue,
+  "bulkhead, fifo, short wait": (clock) => bulkhead({ clock, maxConcurrent: PLACES, maxWaitMs: 30 }),
+  "bulkhead, lifo-under-load": (clock) => bulkhead({ clock, maxConcurrent: PLACES, order: "lifo-under-load" }),
+  "bulkhead, codel": (clock) => bulkhead({ clock, maxConcurrent: PLACES, order: "codel" }),
+  adaptiveLimit: (clock) => adaptiveLimit({ clock }),
+  "bulkhead that follows adaptiveLimit": (clock) => {
+    const queue = bulkhead({ clock, maxConcurrent: 20, order: "codel" });
+    return (inner) => {
+      const pool = compose(queue, adaptiveLimit({ clock }))(inner);
+      pool.events.on("adaptive-limit:changed", ({ limit }) => queue.change({ maxConcurrent: limit }));
+      return pool;
+    };
+  },
+};
+
+describe("twice the capacity for 60 s", () => {
+  const results = new Map<string, Figures>();
+
+  beforeAll(async () => {
+    for (const [name, stack] of Object.entries(stacks)) results.set(name, figures(await run(stack)));
+    const rows = [...results].map(([name, { goodput, p99, criticalFailed, calmAfterS }]) => {
+      const numbers = [goodput.toFixed(3), p99.toFixed(2), criticalFailed.toFixed(4), calmAfterS.toFixed(2)];
+      return [name.padEnd(38), ...numbers.map((number) => number.padStart(9))].join("");
+    });
+    const head = ["", "goodput", "p99/calm", "critical", "calm, s"].map((word, at) =>
+      at === 0 ? "".padEnd(38) : word.padStart(9),
+    );
+    process.stdout.write(`${[head.join(""), ...rows].join("\n")}\n`);
+  }, 60_000);
+
+  it.each(["no policy", "naive queue"])("%s collapses", (name) => {
+    const { goodput, criticalFailed } = results.get(name)!;
+    expect(goodput).toBeLessThan(0.1);
+    expect(criticalFailed).toBeGreaterThan(0.9);
+  });
+
+  it.each([
+    "bulkhead, fifo, short wait",
+    "bulkhead, lifo-under-load",
+    "bulkhead, codel",
+    "adaptiveLimit",
+    "bulkhead that follows adaptiveLimit",
+  ])("%s keeps the server's whole capacity good, and the critical calls whole", (name) => {
+    const { goodput, p99, criticalFailed, calmAfterS } = results.get(name)!;
+    expect(goodput).toBeGreaterThanOrEqual(0.98);
+    expect(criticalFailed).toBeLessThanOrEqual(0.001);
+    expect(p99).toBeLessThanOrEqual(3);
+    expect(calmAfterS).toBeLessThanOrEqual(2);
+  });
+});

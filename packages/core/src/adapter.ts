@@ -3,7 +3,9 @@
  * Written once for every driver.
  */
 import { bounded, type WaitLimits } from "./bounded.ts";
-import { Call, type CallHost, type Interruption } from "./call.ts";
+import { Call } from "./call.ts";
+import type { CallHost } from "./call-host.ts";
+import type { Interruption } from "./interruption.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Driver, DriverConnection } from "./driver.ts";

@@ -2,56 +2,17 @@
  * One call on one connection: what may end it before its time, what its errors mean, and how the connection goes back.
  */
 import { abortReason } from "./bounded.ts";
-import type { Clock, Timer } from "./clock.ts";
-import type { Dialect } from "./dialect.ts";
+import type { CallHost } from "./call-host.ts";
+import type { Timer } from "./clock.ts";
 import type { DriverConnection, TransactionStatus } from "./driver.ts";
 import { OutcomeUnknownError, TimeoutError, type Unanswered, UsageError } from "./errors.ts";
-import type { Events } from "./events.ts";
-import {
-  type Blame,
-  type Failure,
-  failureOf,
-  noteFailure,
-  recordedFailure,
-  type RetryAdvice,
-  type Situation,
-} from "./failure.ts";
+import { type Failure, failureOf, noteFailure, recordedFailure, type Situation } from "./failure.ts";
+import { giveBack, OPEN } from "./giving-back.ts";
+import { ABORTED, failureInCauses, type Interruption, LATE, mayStay, NOT_SENT, tooLateToSend } from "./interruption.ts";
 import type { Operation } from "./operation.ts";
 import type { Connection, QueryResult, Statement } from "./pool.ts";
 import { rolledBack, runTransaction, type TransactionLink } from "./transaction.ts";
-
-/** What a call needs of the pool that it runs on. */
-export interface CallHost {
-  readonly name: string;
-  readonly dialect: Dialect;
-  readonly events: Events;
-  readonly clock: Clock;
-  readonly statementTimeoutMs: number;
-}
-
-/** Why a call is ended from outside, and what that means to those who may try again. */
-export interface Interruption {
-  readonly retry: RetryAdvice;
-  readonly blames: Blame;
-  readonly reason: string;
-  /** Whether to ask the server to stop what it is running; pointless when it does not answer. */
-  readonly cancel: boolean;
-}
-
-const LATE: Interruption = { retry: "other-node", blames: "load", reason: "time ran out", cancel: true };
-const ABORTED: Interruption = { retry: "never", blames: "caller", reason: "aborted by the caller", cancel: true };
-
-const NOT_SENT: Failure = {
-  phase: "unsent",
-  effect: "none",
-  retry: "never",
-  blames: "caller",
-  connection: "keep",
-  reason: "the driver could not make a message of the statement",
-};
-
-/** Longest wait for a ROLLBACK that tidies up, in milliseconds; after it the connection is destroyed instead. */
-const TIDY_MS = 5_000;
+import { Turns } from "./turns.ts";
 
 export class Call<T> implements Connection, TransactionLink {
   readonly #host: CallHost;
@@ -61,8 +22,8 @@ export class Call<T> implements Connection, TransactionLink {
   // Ends the promise that the caller holds; set while the call runs.
   #giveUp: ((error: unknown) => void) | undefined;
   #timer: Timer | undefined;
-  // Statements are sent one after another; this is the last of them, while one runs.
-  #last: Promise<unknown> | undefined;
+  // Statements are sent one at a time: drivers differ in what they do with a second one.
+  readonly #turns: Turns = new Turns();
   #rejectStatement: ((error: unknown) => void) | undefined;
   #current: Situation | undefined;
   // Why nothing may be sent any more.
@@ -101,15 +62,15 @@ export class Call<T> implements Connection, TransactionLink {
     return new Promise((resolve, reject) => {
       const { signal, deadline } = this.#operation;
       if (signal?.aborted) {
-        this.#release();
+        this.#giveBack();
         reject(abortReason(signal));
         return;
       }
       const { clock } = this.#host;
       const leftMs = this.#limited ? deadline - clock.now() : Number.POSITIVE_INFINITY;
       if (leftMs <= 0) {
-        this.#release();
-        reject(this.#unsent());
+        this.#giveBack();
+        reject(tooLateToSend(this.#host.name));
         return;
       }
       this.#giveUp = reject;
@@ -133,7 +94,7 @@ export class Call<T> implements Connection, TransactionLink {
   }
 
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
-    return this.#inTurn(() => {
+    return this.#turns.take(() => {
       const situation = this.#situation(statement.text);
       const answer = this.#send<Row>(statement, situation);
       return situation.phase === "committing" ? answer.then((result) => this.#kept(result)) : answer;
@@ -142,7 +103,7 @@ export class Call<T> implements Connection, TransactionLink {
 
   commit(statement: Statement): Promise<QueryResult> {
     const { access } = this.#operation;
-    return this.#inTurn(() => this.#send(statement, { phase: "committing", access, inTransaction: true }));
+    return this.#turns.take(() => this.#send(statement, { phase: "committing", access, inTransaction: true }));
   }
 
   async rollBack(statement: Statement, error: unknown): Promise<void> {
@@ -150,9 +111,10 @@ export class Call<T> implements Connection, TransactionLink {
     // Now the transaction still is as the function left it.
     this.#explain(error);
     this.#thrown = { error };
+    if (error instanceof OutcomeUnknownError) OutcomeUnknownError.giveUp(error);
     const situation: Situation = { phase: "running", access: "read", inTransaction: true };
     // A rollback that fails leaves the connection in its transaction, and so it is destroyed when it is given back.
-    await this.#inTurn(() => this.#send(statement, situation)).catch(() => undefined);
+    await this.#turns.take(() => this.#send(statement, situation)).catch(() => undefined);
   }
 
   /** The failure of the statement that made the transaction fail; what a COMMIT answered with ROLLBACK goes back to. */
@@ -168,9 +130,8 @@ export class Call<T> implements Connection, TransactionLink {
     this.#discarded = true;
   }
 
-  /** Waits until no statement runs, whatever becomes of it. */
-  async settled(): Promise<void> {
-    while (this.#last !== undefined) await this.#last.catch(() => undefined);
+  settled(): Promise<void> {
+    return this.#turns.settled();
   }
 
   /** Ends the call now: its caller gets `make`'s error, its connection is destroyed, nothing more is sent. */
@@ -225,17 +186,6 @@ export class Call<T> implements Connection, TransactionLink {
 
   #tooLate(what: string): void {
     this.interrupt(LATE, (failure) => new TimeoutError(this.#host.name, what, failure));
-  }
-
-  /** Sends statements one at a time: drivers differ in what they do with a second one. */
-  #inTurn<R>(send: () => Promise<R>): Promise<R> {
-    const sent = this.#last === undefined ? send() : this.#last.then(send, send);
-    this.#last = sent;
-    const next = (): void => {
-      if (this.#last === sent) this.#last = undefined;
-    };
-    sent.then(next, next);
-    return sent;
   }
 
   #send<Row>(statement: Statement, situation: Situation): Promise<QueryResult<Row>> {
@@ -317,19 +267,6 @@ export class Call<T> implements Connection, TransactionLink {
     return error;
   }
 
-  #unsent(): TimeoutError {
-    const reason = "the deadline passed before the call was sent";
-    const { retry, blames } = LATE;
-    return new TimeoutError(this.#host.name, reason, {
-      phase: "unsent",
-      effect: "none",
-      retry,
-      blames,
-      connection: "keep",
-      reason,
-    });
-  }
-
   #unknown(cause: unknown, failure: Failure): OutcomeUnknownError {
     const error = new OutcomeUnknownError(this.#host.name, cause, failure, this.unanswered);
     const { label } = this.#operation;
@@ -358,7 +295,7 @@ export class Call<T> implements Connection, TransactionLink {
     if (this.#giveUp === undefined) return false;
     this.#ended = new UsageError(this.#host.name, "a connection was used after its call had ended");
     this.#tidy();
-    this.#release();
+    this.#giveBack();
     // A statement that nobody waited for ends with the call.
     this.#rejectStatement?.(this.#ended);
     return true;
@@ -370,46 +307,8 @@ export class Call<T> implements Connection, TransactionLink {
     this.#operation.signal?.removeEventListener("abort", this.#onAbort);
   }
 
-  #release(): void {
-    const connection = this.#connection;
-    if (this.#discarded || !connection.usable || this.#current !== undefined) {
-      // A statement that nobody waited for may still be running: such a connection is nobody else's to use.
-      this.#returned = connection.destroy(this.#current !== undefined && connection.usable);
-    } else if (connection.transactionStatus === "idle") {
-      connection.release();
-    } else {
-      this.#returned = this.#rollBack();
-    }
+  #giveBack(): void {
+    const state = { discarded: this.#discarded, running: this.#current !== undefined };
+    this.#returned = giveBack(this.#connection, this.#host, state);
   }
-
-  /** Ends a transaction that the caller left open; only then may somebody else have the connection. */
-  async #rollBack(): Promise<void> {
-    const connection = this.#connection;
-    const { clock, dialect, events, name } = this.#host;
-    if (OPEN.has(connection.transactionStatus)) events.emit("connection:open-transaction", { pool: name });
-    const timer = clock.setTimer(TIDY_MS, () => void connection.destroy(true));
-    await connection.query({ text: dialect.transaction.rollback }).catch(() => undefined);
-    timer.cancel();
-    if (connection.usable && connection.transactionStatus === "idle") connection.release();
-    else await connection.destroy(false);
-  }
-}
-
-/** States in which a transaction is surely under way. */
-const OPEN: ReadonlySet<TransactionStatus> = new Set<TransactionStatus>(["open", "failed"]);
-
-/** Whether the database may keep what was being done when the answer was lost. */
-function mayStay(situation: Situation): boolean {
-  return situation.phase === "committing" || (situation.access === "write" && !situation.inTransaction);
-}
-
-function failureInCauses(error: unknown): Failure | undefined {
-  let cause: unknown = error;
-  // Chains of causes are short; the bound is for those that end in themselves.
-  for (let depth = 0; depth < 8 && typeof cause === "object" && cause !== null; depth += 1) {
-    const failure = recordedFailure(cause);
-    if (failure !== undefined) return failure;
-    cause = (cause as { cause?: unknown }).cause;
-  }
-  return undefined;
 }

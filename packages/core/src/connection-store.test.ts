@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type ConnectionHome, ConnectionStore, type ConnectionStoreOptions } from "./connection-store.ts";
+import type { ConnectionHome } from "./connection-opener.ts";
+import { ConnectionStore, type ConnectionStoreOptions } from "./connection-store.ts";
 import type { DriverConnection } from "./driver.ts";
 import { ManualClock } from "./testing/manual-clock.ts";
 

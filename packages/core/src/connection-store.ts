@@ -6,25 +6,8 @@
  * a time, then two, four …: a server that comes back is not met by everybody at once.
  */
 import type { Clock, Random, Timer } from "./clock.ts";
+import type { ConnectionHome, ConnectionOpener } from "./connection-opener.ts";
 import type { Driver, DriverConnection, DriverListener } from "./driver.ts";
-
-/** Where a connection comes home to. */
-export interface ConnectionHome {
-  /** It may be used by others. */
-  released(connection: DriverConnection): void;
-  /** It has ended, or will have in a moment: it counts no more. */
-  gone(connection: DriverConnection): void;
-  /** It died while it was idle. */
-  lost(connection: DriverConnection, error: unknown): void;
-  /** The server sent a notice over it. */
-  notice(notice: unknown): void;
-}
-
-/** What a driver brings: opening one connection. Releasing and destroying it tell the home. */
-export interface ConnectionOpener {
-  /** A new connection, ready for statements. Without a home it belongs to whoever opened it. */
-  open(home?: ConnectionHome): Promise<DriverConnection>;
-}
 
 /** How connections live. */
 export interface ConnectionStoreOptions {

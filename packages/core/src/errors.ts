@@ -142,7 +142,7 @@ export class OutcomeUnknownError extends BreakwaterError {
   readonly effect: Effect = "unknown";
   /** Who the transaction is at the database; undefined for one that never learned it, and for a statement on its own. */
   readonly transaction: TransactionIdentity | undefined;
-  readonly #unanswered: Unanswered | undefined;
+  #unanswered: Unanswered | undefined;
 
   constructor(pool: string, cause: unknown, failure: Failure, unanswered?: Unanswered) {
     super(
@@ -158,6 +158,14 @@ export class OutcomeUnknownError extends BreakwaterError {
   /** What may yet be resolved: for policies, which must not show the value before the commit is proved. */
   static unanswered(error: OutcomeUnknownError): Unanswered | undefined {
     return error.#unanswered;
+  }
+
+  /**
+   * Says that nobody resolves it any more. It left the call whose outcome it speaks of, and came out of the function of
+   * another one: there, finding out that the first was committed would prove nothing.
+   */
+  static giveUp(error: OutcomeUnknownError): void {
+    error.#unanswered = undefined;
   }
 }
 

@@ -4,6 +4,7 @@ export * from "./bounded.ts";
 export { type CallOptions } from "./call-options.ts";
 export * from "./causality.ts";
 export * from "./clock.ts";
+export * from "./connection-opener.ts";
 export * from "./connection-store.ts";
 export * from "./database.ts";
 export * from "./dialect.ts";

@@ -3,6 +3,7 @@ import { driverPool } from "./adapter.ts";
 import { compose, statefulPolicy } from "./policy.ts";
 import { type Database, database } from "./database.ts";
 import type { Dialect } from "./dialect.ts";
+import { OutcomeUnknownError } from "./errors.ts";
 import { failureOf, noteFailure } from "./failure.ts";
 import { fakeDialect, fakeDriver, type FakeDriver, type FakeReply, ManualClock } from "./testing/index.ts";
 import type { Transaction } from "./transaction.ts";
@@ -350,6 +351,20 @@ describe("afterCommit", () => {
       }),
     );
     expect(ran).toEqual([]);
+  });
+});
+
+describe("an unknown outcome", () => {
+  it("of another transaction, thrown by the function, is not taken for this one's", async () => {
+    const { db, sent } = bench();
+    const failure = failureOf(undefined);
+    const transaction = { node: "n1", id: "7", processId: 1, incarnation: "x" };
+    const other = new OutcomeUnknownError("other", undefined, failure, { transaction, value: "the other's" });
+    expect(OutcomeUnknownError.unanswered(other)).toBeDefined();
+    expect(await errorOf(db.transaction(() => Promise.reject(other)))).toBe(other);
+    // Nobody may find out that the other was committed, and take that for an answer to this one, which is undone.
+    expect(OutcomeUnknownError.unanswered(other)).toBeUndefined();
+    expect(sent()).toEqual(["BEGIN", "ROLLBACK"]);
   });
 });
 

@@ -1,7 +1,7 @@
 /**
  * The only place that says begin, commit and rollback.
  */
-import type { CallHost } from "./call.ts";
+import type { CallHost } from "./call-host.ts";
 import {
   type OutcomeUnknownError,
   RolledBackError,

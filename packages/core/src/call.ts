@@ -6,11 +6,12 @@ import type { CallHost } from "./call-host.ts";
 import type { Timer } from "./clock.ts";
 import type { DriverConnection, TransactionStatus } from "./driver.ts";
 import { OutcomeUnknownError, TimeoutError, type Unanswered, UsageError } from "./errors.ts";
-import { type Failure, failureOf, noteFailure, recordedFailure, type Situation } from "./failure.ts";
-import { giveBack, OPEN } from "./giving-back.ts";
-import { ABORTED, failureInCauses, type Interruption, LATE, mayStay, NOT_SENT, tooLateToSend } from "./interruption.ts";
+import { type Failure, failureOf, noteFailure, type Situation } from "./failure.ts";
+import { giveBack } from "./giving-back.ts";
+import { ABORTED, interrupted, type Interruption, LATE, noteCause, NOT_SENT, tooLateToSend } from "./interruption.ts";
 import type { Operation } from "./operation.ts";
 import type { Connection, QueryResult, Statement } from "./pool.ts";
+import { mayStay, situationOf } from "./situation.ts";
 import { rolledBack, runTransaction, type TransactionLink } from "./transaction.ts";
 import { Turns } from "./turns.ts";
 
@@ -60,24 +61,13 @@ export class Call<T> implements Connection, TransactionLink {
   /** Runs the operation, and gives the connection back before the promise settles. */
   run(): Promise<T> {
     return new Promise((resolve, reject) => {
-      const { signal, deadline } = this.#operation;
-      if (signal?.aborted) {
+      const refusal = this.#begin();
+      if (refusal !== undefined) {
         this.#giveBack();
-        reject(abortReason(signal));
-        return;
-      }
-      const { clock } = this.#host;
-      const leftMs = this.#limited ? deadline - clock.now() : Number.POSITIVE_INFINITY;
-      if (leftMs <= 0) {
-        this.#giveBack();
-        reject(tooLateToSend(this.#host.name));
+        reject(refusal);
         return;
       }
       this.#giveUp = reject;
-      signal?.addEventListener("abort", this.#onAbort, { once: true });
-      if (this.#limited) {
-        this.#timer = clock.setTimer(leftMs, () => this.#tooLate("the deadline passed"));
-      }
       this.#work().then(
         (value) => {
           if (!this.#finish()) return;
@@ -91,6 +81,20 @@ export class Call<T> implements Connection, TransactionLink {
         },
       );
     });
+  }
+
+  /** Sets what may end the call before its time; why it is not begun at all, if it is too late for it. */
+  #begin(): Error | undefined {
+    const { signal, deadline } = this.#operation;
+    if (signal?.aborted) return abortReason(signal);
+    if (this.#limited) {
+      const { clock, name } = this.#host;
+      const leftMs = deadline - clock.now();
+      if (leftMs <= 0) return tooLateToSend(name);
+      this.#timer = clock.setTimer(leftMs, () => this.#tooLate("the deadline passed"));
+    }
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    return undefined;
   }
 
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
@@ -139,14 +143,7 @@ export class Call<T> implements Connection, TransactionLink {
     if (this.#giveUp === undefined) return;
     const giveUp = this.#giveUp;
     const running = this.#current;
-    const failure: Failure = {
-      phase: running?.phase ?? "running",
-      effect: running !== undefined && mayStay(running) ? "unknown" : "none",
-      retry: this.#once ? "never" : why.retry,
-      blames: why.blames,
-      connection: "destroy",
-      reason: why.reason,
-    };
+    const failure = interrupted(why, running, this.#once);
     const error =
       failure.effect === "unknown" ? this.#unknown(make({ ...failure, effect: "none" }), failure) : make(failure);
     this.#ended = error;
@@ -224,17 +221,10 @@ export class Call<T> implements Connection, TransactionLink {
   }
 
   #situation(text: string): Situation {
-    const { kind, access } = this.#operation;
-    const status = this.#connection.transactionStatus;
-    if (kind === "query") return { phase: "running", access, inTransaction: false };
-    const { dialect } = this.#host;
-    // A transaction is taken to be open from before its BEGIN until the server says that it is not.
-    const inTransaction = kind === "transaction" ? !this.#begun || status !== "idle" : OPEN.has(status);
-    // The caller's function may commit by hand, against all advice; then a lost answer is as ambiguous as ours.
-    const commits = inTransaction && dialect.commits(text);
-    const reads = access === "read" || ((kind === "session" || !inTransaction) && dialect.classify(text) === "read");
-    if (kind === "transaction" && (commits || !(inTransaction || reads))) this.#final = true;
-    return { phase: commits ? "committing" : "running", access: reads ? "read" : "write", inTransaction };
+    const operation = this.#operation;
+    const situation = situationOf(text, operation, this.#connection.transactionStatus, this.#begun, this.#host.dialect);
+    if (operation.kind === "transaction" && mayStay(situation)) this.#final = true;
+    return situation;
   }
 
   /** Whether the call must not be run again, whatever happens to it. */
@@ -282,12 +272,8 @@ export class Call<T> implements Connection, TransactionLink {
    */
   #explain(error: unknown): void {
     if (this.#operation.kind === "query") return;
-    const known = failureInCauses(error);
     const stopped = this.#discarded || this.#connection.transactionStatus === "failed";
-    const failure = known ?? (stopped ? this.#firstFailure : undefined);
-    if (failure === undefined) return;
-    if (this.#once && failure.retry !== "never") noteFailure(error, { ...failure, retry: "never" });
-    else if (recordedFailure(error) === undefined) noteFailure(error, failure);
+    noteCause(error, stopped ? this.#firstFailure : undefined, this.#once);
   }
 
   /** Gives the connection back. False when the call had been ended before. */

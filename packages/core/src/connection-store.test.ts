@@ -153,7 +153,7 @@ describe("ConnectionStore", () => {
     expect(state.mostAtOnce).toBe(8);
     state.failing = undefined;
     state.mostAtOnce = 0;
-    const held = await Promise.all(Array.from({ length: 8 }, () => store.acquire()));
+    const held = await Promise.all(Array.from({ length: 8 }, async () => store.acquire()));
     expect(new Set(held).size).toBe(8);
     expect(state.mostAtOnce).toBeLessThanOrEqual(4);
   });

@@ -2,7 +2,8 @@
  * What may end a call before its time, and what is then known of it.
  */
 import { TimeoutError } from "./errors.ts";
-import { type Blame, type Failure, recordedFailure, type RetryAdvice, type Situation } from "./failure.ts";
+import { type Blame, type Failure, noteFailure, recordedFailure, type RetryAdvice, type Situation } from "./failure.ts";
+import { mayStay } from "./situation.ts";
 
 /** Why a call is ended from outside, and what that means to those who may try again. */
 export interface Interruption {
@@ -40,13 +41,31 @@ export function tooLateToSend(pool: string): TimeoutError {
   return new TimeoutError(pool, reason, { phase: "unsent", effect: "none", retry, blames, connection: "keep", reason });
 }
 
-/** Whether the database may keep what was being done when the answer was lost. */
-export function mayStay(situation: Situation): boolean {
-  return situation.phase === "committing" || (situation.access === "write" && !situation.inTransaction);
+/** What the end of a call from outside means, by what it was running. `once` is a call that must not be run again. */
+export function interrupted(why: Interruption, running: Situation | undefined, once: boolean): Failure {
+  return {
+    phase: running?.phase ?? "running",
+    effect: running !== undefined && mayStay(running) ? "unknown" : "none",
+    retry: once ? "never" : why.retry,
+    blames: why.blames,
+    connection: "destroy",
+    reason: why.reason,
+  };
+}
+
+/**
+ * Notes of an error that came out of a caller's function what was recorded of it, or of what caused it; else what had
+ * stopped the function's work, if something had.
+ */
+export function noteCause(error: unknown, stopped: Failure | undefined, once: boolean): void {
+  const failure = failureInCauses(error) ?? stopped;
+  if (failure === undefined) return;
+  if (once && failure.retry !== "never") noteFailure(error, { ...failure, retry: "never" });
+  else if (recordedFailure(error) === undefined) noteFailure(error, failure);
 }
 
 /** What was recorded of an error, or of what caused it: people and ORMs wrap errors in their own. */
-export function failureInCauses(error: unknown): Failure | undefined {
+function failureInCauses(error: unknown): Failure | undefined {
   let cause: unknown = error;
   // Chains of causes are short; the bound is for those that end in themselves.
   for (let depth = 0; depth < 8 && typeof cause === "object" && cause !== null; depth += 1) {

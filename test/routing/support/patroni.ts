@@ -83,12 +83,16 @@ export class PatroniCluster implements AsyncDisposable {
     for (const name of ["etcd", ...names]) mkdirSync(join(folder, name), { mode: 0o700 });
     await run("chown", ["-R", "postgres:postgres", folder]);
     const url = (port: number): string => `http://127.0.0.1:${port}`;
-    cluster.#spawn("etcd", "KILL", [
-      ...["/usr/bin/etcd", "--data-dir", join(folder, "etcd"), "--enable-v2=true", "--name", "e1"],
-      ...["--listen-client-urls", url(client), "--advertise-client-urls", url(client)],
-      ...["--listen-peer-urls", url(peer), "--initial-advertise-peer-urls", url(peer)],
-      ...["--initial-cluster", `e1=${url(peer)}`],
-    ]);
+    const etcd = {
+      "--data-dir": join(folder, "etcd"),
+      "--name": "e1",
+      "--listen-client-urls": url(client),
+      "--advertise-client-urls": url(client),
+      "--listen-peer-urls": url(peer),
+      "--initial-advertise-peer-urls": url(peer),
+      "--initial-cluster": `e1=${url(peer)}`,
+    };
+    cluster.#spawn("etcd", "KILL", ["/usr/bin/etcd", "--enable-v2=true", ...Object.entries(etcd).flat()]);
     for (const [index, name] of names.entries()) {
       writeFileSync(
         join(folder, `${name}.yml`),
@@ -116,9 +120,12 @@ export class PatroniCluster implements AsyncDisposable {
     process.kill(pid, "SIGKILL");
   }
 
+  /** @throws Error with what `patronictl` said when it did not take place. */
   async switchover(from: string, to: string): Promise<void> {
     const file = join(this.#folder, `${from}.yml`);
-    await run("/usr/bin/patronictl", ["-c", file, "switchover", "--leader", from, "--candidate", to, "--force"]);
+    const order = ["-c", file, "switchover", "--leader", from, "--candidate", to, "--force"];
+    const { stdout } = await run("/usr/bin/patronictl", order, { env: { ...process.env, LC_ALL: "C.UTF-8" } });
+    if (!stdout.includes("Successfully switched over")) throw new Error(stdout);
   }
 
   async members(): Promise<readonly PatroniMember[]> {

@@ -8,7 +8,7 @@ import { monotonicReads, readYourWrites } from "./checkers/sessions.ts";
 import type { History } from "./history.ts";
 import { listCycles } from "./lists/cycles.ts";
 import { listReads } from "./lists/reads.ts";
-import type { ActionKind, FinalState, Outcome } from "./operation.ts";
+import type { Action, FinalState, Outcome } from "./operation.ts";
 import { type Checker, type Violation, type ViolationKind, violation } from "./violation.ts";
 
 /** Every checker of the kit, by name. */
@@ -98,16 +98,27 @@ function truncated(history: History): Violation[] {
 }
 
 function notChecked(history: History, finalState: FinalState): (keyof FinalState)[] {
-  const needs: Readonly<Partial<Record<ActionKind, keyof FinalState>>> = {
-    increment: "counters",
-    transfer: "balances",
-    transaction: "lists",
-  };
   const missing = new Set<keyof FinalState>();
   for (const { action } of history.operations) {
-    const effects = action.kind === "write" && action.register !== undefined ? "registers" : "writes";
-    const need = action.kind === "write" ? effects : needs[action.kind];
-    if (need !== undefined && finalState[need] === undefined) missing.add(need);
+    const [part, ...others] = shownBy(action);
+    // Rows of transfers show them as well as the balances do.
+    if (part !== undefined && [part, ...others].every((one) => finalState[one] === undefined)) missing.add(part);
   }
   return [...missing];
+}
+
+/** The parts of a final state of which any one shows what became of an action. */
+function shownBy(action: Action): readonly (keyof FinalState)[] {
+  switch (action.kind) {
+    case "write":
+      return [action.register === undefined ? "writes" : "registers"];
+    case "increment":
+      return ["counters"];
+    case "transfer":
+      return ["transfers", "balances"];
+    case "transaction":
+      return action.steps.some((step) => step.do === "append") ? ["lists"] : [];
+    default:
+      return [];
+  }
 }

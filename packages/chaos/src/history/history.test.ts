@@ -126,6 +126,21 @@ describe("check", () => {
     expect(report.notChecked).toEqual(["lists"]);
   });
 
+  it("names what the final state does not show", async () => {
+    const history = new History();
+    const alice = history.session("alice");
+    await alice.write("a", async () => {});
+    await alice.set("r", "b", async () => {});
+    await alice.increment("c", 1, async () => {});
+    await alice.transfer({ id: "t", from: "x", to: "y", amount: 1 }, async () => {});
+    await alice.transaction([{ do: "read", list: "l" }], async () => [[]]);
+    expect(check(history).notChecked).toEqual(["writes", "registers", "counters", "transfers"]);
+    expect(check(history, { finalState: { writes: { a: 1 }, balances: {} } }).notChecked).toEqual([
+      "registers",
+      "counters",
+    ]);
+  });
+
   it("asks only the checkers that it is given", async () => {
     expect(check(await lostUpdate(), { checkers: [exactlyOnce] }).violations).toEqual([]);
   });

@@ -37,6 +37,37 @@ export interface HistoryMatchers<R = unknown> {
 }
 
 declare module "vitest" {
-  // oxlint-disable-next-line typescript/no-empty-object-type, typescript/no-explicit-any -- must be declared as Vitest has it
-  interface Matchers<R extends void | Promise<void> = void | Promise<void>, T = any> extends HistoryMatchers<R> {}
+  // oxlint-disable-next-line typescript/no-empty-object-type, eslint/no-unused-vars -- must be declared as Vitest has it
+  interface Matchers<R extends void | Promise<void> = void | Promise<void>, T = unknown> extends HistoryMatchers<R> {}
+}
+
+/** The matchers, for an `expect` of one's own; importing this module adds them to Vitest's. */
+export const historyMatchers: {
+  readonly [K in keyof HistoryMatchers]: (received: unknown, ...given: Parameters<HistoryMatchers[K]>) => Judgement;
+} = {
+  toBeExactlyOnce: (received, finalState: FinalState = {}) =>
+    judge(received, { finalState, checkers: [exactlyOnce, counterBounds, bankSum, registerReads] }, true),
+  toKeepSessions: (received, finalState: FinalState = {}) =>
+    judge(received, { finalState, checkers: [readYourWrites, monotonicReads] }),
+  toBeIsolated: (received, options: CheckOptions = {}) =>
+    judge(received, { ...options, checkers: [listReads, listCycles] }),
+  toLeaveNothingBehind: (received) => judge(received, { checkers: [connectionLeaks, unsettledCalls] }),
+  toPassAllChecks: (received, options: CheckOptions = {}) => judge(received, options),
+};
+
+expect.extend(historyMatchers);
+
+function judge(received: unknown, options: CheckOptions, isWhole = false): Judgement {
+  if (!(received instanceof History)) throw new TypeError("expect(…): this matcher is for a History");
+  const { passed, violations, operations, notChecked } = check(received, options);
+  const missing = isWhole
+    ? notChecked.map((part) => `the final state has no ${part}, so these effects were not checked`)
+    : [];
+  const { ok, fail, unknown, pending } = operations;
+  const counts = `${ok} ok, ${fail} failed, ${unknown} unknown, ${pending} pending`;
+  const shown = [...missing, ...violations.slice(0, MAX_SHOWN).map(({ kind, message }) => `${kind}: ${message}`)];
+  const more = violations.length > MAX_SHOWN ? [`and ${violations.length - MAX_SHOWN} more`] : [];
+  const pass = passed && missing.length === 0;
+  const verdict = pass ? "broke no promise, and should have" : "broke what it promised";
+  return { pass, message: () => [`the history (${counts}) ${verdict}`, ...shown, ...more].join("\n  ") };
 }

@@ -1,5 +1,4 @@
 import {
-  compose,
   type Connection,
   failureOf,
   type Operation,
@@ -7,6 +6,7 @@ import {
   type OperationContext,
   type Outcome,
   OutcomeUnknownError,
+  policy,
   type Pool,
   queryOperation,
   RolledBackError,
@@ -16,7 +16,6 @@ import {
 } from "@breakwater/core";
 import { failing, fakeDialect, type FakePool, fakePool, ManualClock } from "@breakwater/core/testing";
 import { describe, expect, it } from "vitest";
-import { router } from "../router/index.ts";
 import { commitResolution, type CommitResolutionOptions } from "./commit-resolution.ts";
 import type { CommitResolved } from "./events.ts";
 
@@ -187,6 +186,6 @@ describe("commitResolution", () => {
     expect(() => commitResolution({ graceMs: -1 })).toThrow(RangeError);
     expect(() => commitResolution({ ledger: "" })).toThrow("commitResolution.ledger");
     expect(() => commitResolution({ grace: 1 } as never)).toThrow(RangeError);
-    expect(() => router({ primary: compose(commitResolution())(fakePool()) })).toThrow(StackOrderError);
+    expect(() => policy("router", (call, next) => next(call))(commitResolution()(fakePool()))).toThrow(StackOrderError);
   });
 });

@@ -30,6 +30,9 @@ export interface RouterTopology {
   resume(name: string): void;
 }
 
+/** Longest that a node's calls may take to end when it is taken out, in milliseconds. */
+const DRAIN_MS = 10_000;
+
 const handles = new WeakMap<Events, RouterTopology>();
 
 /** Makes a router known to `topologyOf`. */
@@ -128,12 +131,26 @@ export class Membership implements RouterTopology {
   #remove(node: RouterNode, options?: CloseOptions): Promise<void> {
     const forget = this.#topology.remove(node);
     this.#options.events.emit("router:node-removed", { pool: this.#options.name, node: node.name });
-    const left = node.pool.close(options).finally(() => {
+    const left = this.#close(node, options).finally(() => {
       forget();
       this.#leaving.delete(left);
     });
     this.#leaving.add(left);
     return left;
+  }
+
+  /** A pool that closes refuses those who wait for a connection: first everybody may end who was sent there. */
+  async #close(node: RouterNode, { drainMs = DRAIN_MS }: CloseOptions = {}): Promise<void> {
+    const { clock } = this.#options;
+    const end = clock.now() + drainMs;
+    await new Promise<void>((resolve) => {
+      const timer = clock.setTimer(drainMs, resolve, true);
+      void node.whenIdle().then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+    await node.pool.close({ drainMs: Math.max(0, end - clock.now()) });
   }
 
   #find(name: string): RouterNode {

@@ -691,6 +691,27 @@ describe("router", () => {
       expect(await Promise.all(times(2, () => read()))).toContain("back");
     });
 
+    it("are taken out only when their calls have ended, at most a while later", async () => {
+      const { clock, pool, read, replicas } = setUp(2);
+      const { pool: leaving } = nth(replicas, 0);
+      let finish = (): void => undefined;
+      nth(replicas, 0).answer = () => new Promise<void>((resolve) => (finish = resolve));
+      const running = watch(read());
+      await clock.advance(0);
+      const removed = watch(topologyOf(pool).remove("replica 1", { drainMs: 500 }));
+      await clock.advance(400);
+      expect([leaving.closed, removed.settled]).toEqual([false, false]);
+      finish();
+      await clock.advance(0);
+      expect([running.settled, leaving.closed, removed.settled]).toEqual([true, true, true]);
+      nth(replicas, 1).answer = () => new Promise<void>(() => undefined);
+      watch(read());
+      await clock.advance(0);
+      watch(topologyOf(pool).remove("replica 2", { drainMs: 500 }));
+      await clock.advance(500);
+      expect(nth(replicas, 1).pool.closed).toBe(true);
+    });
+
     it("have names of their own, also where their pools have the same", () => {
       const pool = router({ primary: fakePool(), replicas: [fakePool(), { pool: fakePool() }] });
       expect(topologyOf(pool).nodes.map(({ name }) => name)).toEqual(["fake", "fake (2)", "fake (3)"]);

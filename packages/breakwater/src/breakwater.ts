@@ -22,6 +22,7 @@ import {
   type CircuitBreakerOptions,
   commitResolution,
   type CommitResolutionOptions,
+  type NodeOptions,
   retry,
   type RetryOptions,
   router,
@@ -30,14 +31,20 @@ import {
 } from "@breakwater/policies";
 import { environmentSource, withMax } from "./environment.ts";
 
+/** A node with what the router should know of it. */
+export interface BreakwaterNode extends Omit<NodeOptions, "pool"> {
+  /** A connection string, a configuration of `pg`, or a `pg.Pool`. */
+  readonly source: PgSource;
+}
+
 export interface BreakwaterOptions {
   /**
-   * A connection string, a configuration of `pg`, or a `pg.Pool`.
+   * A connection string, a configuration of `pg`, a `pg.Pool`, or one of these as `source` beside a name, weight or zone.
    * @default `DATABASE_URL`, else what `pg` makes of `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD` and `PGDATABASE`
    */
-  readonly primary?: PgSource;
+  readonly primary?: PgSource | BreakwaterNode;
   /** The same for each replica; at least one if given. Which node is the primary is observed, not assumed. */
-  readonly replicas?: readonly PgSource[];
+  readonly replicas?: readonly (PgSource | BreakwaterNode)[];
   /** Stands in errors, events and metrics. @default "breakwater" */
   readonly name?: string;
   /** Longest that a call may take, all attempts together, in milliseconds; false for no limit. @default 30000 */
@@ -110,7 +117,17 @@ export function breakwater(options: BreakwaterOptions = {}): Database {
   return database(compose(...outer)(nodes), clock === undefined ? {} : { clock });
 }
 
-function node(options: BreakwaterOptions, option: string, source: PgSource): Pool {
+function node(options: BreakwaterOptions, option: string, given: PgSource | BreakwaterNode): Pool | NodeOptions {
+  if (!isNode(given)) return nodePool(options, option, given);
+  const { source, ...standing } = given;
+  return { ...standing, pool: nodePool(options, `${option}.source`, source) };
+}
+
+function isNode(given: PgSource | BreakwaterNode): given is BreakwaterNode {
+  return typeof given === "object" && given !== null && "source" in given;
+}
+
+function nodePool(options: BreakwaterOptions, option: string, source: PgSource): Pool {
   const { clock, nodePolicies = [], circuitBreaker: breaker } = options;
   const { max, ...poolOptions } = options.pool ?? {};
   const shared = clock === undefined ? {} : { clock };

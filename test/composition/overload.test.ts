@@ -26,69 +26,78 @@ const CALM_MS = 10_000;
 const SURGE_MS = 60_000;
 const AFTER_MS = 10_000;
 
-interface Due {
-  readonly atMs: number;
-  readonly order: number;
-  readonly run: () => void;
-  cancelled: boolean;
+/** What is due first, first. */
+class Agenda<Item extends { readonly at: number }> {
+  readonly #items: Item[] = [];
+
+  get first(): Item | undefined {
+    return this.#items[0];
+  }
+
+  add(item: Item): void {
+    let place = this.#items.push(item) - 1;
+    for (; place > 0 && item.at < this.#items[(place - 1) >> 1]!.at; place = (place - 1) >> 1) {
+      this.#items[place] = this.#items[(place - 1) >> 1]!;
+    }
+    this.#items[place] = item;
+  }
+
+  pop(): Item | undefined {
+    const [first] = this.#items;
+    const last = this.#items.pop();
+    if (last === undefined || this.#items.length === 0) return first;
+    let place = 0;
+    for (;;) {
+      const left = 2 * place + 1;
+      if (left >= this.#items.length) break;
+      const right = this.#items[left + 1];
+      const child = right !== undefined && right.at < this.#items[left]!.at ? left + 1 : left;
+      if (last.at <= this.#items[child]!.at) break;
+      this.#items[place] = this.#items[child]!;
+      place = child;
+    }
+    this.#items[place] = last;
+    return first;
+  }
 }
 
-/** Time that jumps from event to event. A heap keeps a run of 100,000 events within a second. */
+/** Promises that an event settles, one after the other, through every layer of a stack. */
+const TURNS = 30;
+const SETTLED = Promise.resolve();
+
+/** Time that jumps from event to event. */
 class Virtual implements Clock {
-  readonly #heap: Due[] = [];
+  readonly #agenda = new Agenda<{ readonly at: number; readonly run: () => void; cancelled: boolean }>();
   #now = 0;
-  #order = 0;
 
   now(): number {
     return this.#now;
   }
 
   setTimer(ms: number, run: () => void): Timer {
-    const due: Due = { atMs: this.#now + Math.max(0, ms), order: this.#order++, run, cancelled: false };
-    let place = this.#heap.push(due) - 1;
-    for (let parent = (place - 1) >> 1; place > 0 && before(due, this.#heap[parent]!); parent = (place - 1) >> 1) {
-      this.#heap[place] = this.#heap[parent]!;
-      place = parent;
-    }
-    this.#heap[place] = due;
+    const due = { at: this.#now + Math.max(0, ms), run, cancelled: false };
+    this.#agenda.add(due);
     return { cancel: () => void (due.cancelled = true) };
   }
 
   async run(): Promise<void> {
-    for (let due = this.#pop(); due !== undefined; due = this.#pop()) {
+    for (let due = this.#agenda.pop(); due !== undefined; due = this.#agenda.pop()) {
       if (due.cancelled) continue;
-      this.#now = due.atMs;
+      this.#now = due.at;
       due.run();
-      await new Promise((resolve) => void setImmediate(resolve));
+      for (let turn = 0; turn < TURNS; turn++) await SETTLED;
     }
   }
-
-  #pop(): Due | undefined {
-    const [first] = this.#heap;
-    const last = this.#heap.pop();
-    if (first === undefined || last === undefined || this.#heap.length === 0) return first;
-    let place = 0;
-    for (;;) {
-      const left = this.#heap[2 * place + 1];
-      const right = this.#heap[2 * place + 2];
-      const child = left !== undefined && right !== undefined && before(right, left) ? 2 * place + 2 : 2 * place + 1;
-      if (left === undefined || !before(this.#heap[child]!, last)) break;
-      this.#heap[place] = this.#heap[child]!;
-      place = child;
-    }
-    this.#heap[place] = last;
-    return first;
-  }
-}
-
-function before(a: Due, b: Due): boolean {
-  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }
 
 /** A server of so many places that all calls share: each beyond them makes all slower, and nothing is ever cancelled. */
 class Server {
   readonly #clock: Clock;
-  readonly #calls = new Set<{ left: number; readonly done: () => void }>();
+  /** Calls by the work that each of them will have been given when it is done. */
+  readonly #calls = new Agenda<{ readonly at: number; readonly done: () => void }>();
+  #count = 0;
+  /** Work that a call would have been given that has been here from the start. */
+  #given = 0;
   #atMs = 0;
   #timer: Timer | undefined;
 
@@ -99,33 +108,31 @@ class Server {
   serve(workMs: number): Promise<void> {
     this.#work();
     return new Promise((done) => {
-      this.#calls.add({ left: workMs, done });
+      this.#calls.add({ at: this.#given + workMs, done });
+      this.#count++;
       this.#next();
     });
   }
 
   get #speed(): number {
-    return Math.min(1, PLACES / this.#calls.size);
+    return Math.min(1, PLACES / this.#count);
   }
 
   #work(): void {
-    const done = (this.#clock.now() - this.#atMs) * this.#speed;
+    if (this.#count > 0) this.#given += (this.#clock.now() - this.#atMs) * this.#speed;
     this.#atMs = this.#clock.now();
-    for (const call of this.#calls) call.left -= done;
   }
 
   #next(): void {
     this.#timer?.cancel();
-    let least = Infinity;
-    for (const { left } of this.#calls) least = Math.min(least, left);
-    if (least === Infinity) return;
-    this.#timer = this.#clock.setTimer(least / this.#speed, () => {
+    const { first } = this.#calls;
+    if (first === undefined) return;
+    this.#timer = this.#clock.setTimer((first.at - this.#given) / this.#speed, () => {
       this.#work();
-      for (const call of this.#calls) {
-        if (call.left > 1e-6) continue;
-        this.#calls.delete(call);
-        call.done();
-      }
+      this.#given = Math.max(this.#given, first.at);
+      this.#calls.pop();
+      this.#count--;
+      first.done();
       this.#next();
     });
   }
@@ -139,7 +146,7 @@ interface Answer {
 }
 
 /** Half the capacity, then twice, then half again; every tenth call is critical, every fifth sheddable. */
-async function run(stack: (clock: Clock) => Policy): Promise<Answer[]> {
+async function simulate(stack: (clock: Clock) => Policy): Promise<Answer[]> {
   const clock = new Virtual();
   const random = seededRandom(7);
   const server = new Server(clock);
@@ -208,7 +215,14 @@ function percentile(answers: readonly Answer[]): number {
 function naiveQueue(): Policy {
   const permits = new Permits(PLACES);
   return policy("naive", async (operation, next) => {
-    if (!permits.tryTake()) await new Promise<void>((admit) => void permits.wait(admit, admit));
+    if (!permits.tryTake())
+      await new Promise<void>(
+        (admit) =>
+          void permits.wait(
+            () => admit(),
+            () => admit(),
+          ),
+      );
     return next(operation).finally(() => permits.release());
   });
 }
@@ -216,12 +230,13 @@ function naiveQueue(): Policy {
 const stacks: Readonly<Record<string, (clock: Clock) => Policy>> = {
   "no policy": () => compose(),
   "naive queue": naiveQueue,
+  "bulkhead, fifo, long wait": (clock) => bulkhead({ clock, maxConcurrent: PLACES }),
   "bulkhead, fifo, short wait": (clock) => bulkhead({ clock, maxConcurrent: PLACES, maxWaitMs: 30 }),
   "bulkhead, lifo-under-load": (clock) => bulkhead({ clock, maxConcurrent: PLACES, order: "lifo-under-load" }),
-  "bulkhead, codel": (clock) => bulkhead({ clock, maxConcurrent: PLACES, order: "codel" }),
+  "bulkhead, codel": (clock) => bulkhead({ clock, maxConcurrent: PLACES, order: "codel", targetMs: 15 }),
   adaptiveLimit: (clock) => adaptiveLimit({ clock }),
   "bulkhead that follows adaptiveLimit": (clock) => {
-    const queue = bulkhead({ clock, maxConcurrent: 20, order: "codel" });
+    const queue = bulkhead({ clock, maxConcurrent: 20, order: "lifo-under-load" });
     return (inner) => {
       const pool = compose(queue, adaptiveLimit({ clock }))(inner);
       pool.events.on("adaptive-limit:changed", ({ limit }) => queue.change({ maxConcurrent: limit }));
@@ -234,7 +249,7 @@ describe("twice the capacity for 60 s", () => {
   const results = new Map<string, Figures>();
 
   beforeAll(async () => {
-    for (const [name, stack] of Object.entries(stacks)) results.set(name, figures(await run(stack)));
+    for (const [name, stack] of Object.entries(stacks)) results.set(name, figures(await simulate(stack)));
     const rows = [...results].map(([name, { goodput, p99, criticalFailed, calmAfterS }]) => {
       const numbers = [goodput.toFixed(3), p99.toFixed(2), criticalFailed.toFixed(4), calmAfterS.toFixed(2)];
       return [name.padEnd(38), ...numbers.map((number) => number.padStart(9))].join("");
@@ -249,6 +264,12 @@ describe("twice the capacity for 60 s", () => {
     const { goodput, criticalFailed } = results.get(name)!;
     expect(goodput).toBeLessThan(0.1);
     expect(criticalFailed).toBeGreaterThan(0.9);
+  });
+
+  it("a queue in the order of coming, in which calls wait until they give up, saves the critical calls alone", () => {
+    const { goodput, criticalFailed } = results.get("bulkhead, fifo, long wait")!;
+    expect(criticalFailed).toBeLessThanOrEqual(0.001);
+    expect(goodput).toBeLessThan(0.5);
   });
 
   it.each([

@@ -167,27 +167,33 @@ describe("bulkhead", () => {
     expect(inner.calls).toHaveLength(3);
   });
 
-  it("serves the youngest first, under lifo-under-load, only while the queue stands", async () => {
-    const { clock, call, end, order, stats } = setUp({
-      maxConcurrent: 1,
-      maxQueued: 100,
-      maxWaitMs: 10_000,
-      order: "lifo-under-load",
-    });
-    call("c0");
-    for (let each = 1; each <= 40; each++) call(`c${each}`);
-    // Served one every 10 ms: after the first interval of 100 ms without a wait below 5 ms the queue stands.
+  it("serves the youngest first, under lifo-under-load, once the queue has not been empty for an interval", async () => {
+    const options = { maxConcurrent: 1, maxQueued: 100, maxWaitMs: 10_000, order: "lifo-under-load" } as const;
+    const { clock, call, end, order, stats } = setUp(options);
+    for (let each = 0; each <= 40; each++) call(`c${each}`);
     const serve = async (times: number): Promise<void> => {
       for (let each = 0; each < times; each++) {
         await clock.advance(10);
         await end(order.at(-1)!);
       }
     };
-    await serve(5);
-    expect(order).toEqual(["c0", "c1", "c2", "c3", "c4", "c5"]);
     await serve(10);
+    expect(stats()).toMatchObject({ standing: false });
+    expect(order.slice(8)).toEqual(["c8", "c9", "c10"]);
+    await serve(2);
     expect(stats()).toMatchObject({ standing: true });
-    expect(order.at(-1)).toMatch(/^c(?:3|40)/);
+    expect(order.slice(11)).toEqual(["c40", "c39"]);
+    await serve(29);
+    expect(stats()).toMatchObject({ standing: false, waiting: 0 });
+  });
+
+  it("makes room, under lifo-under-load, at the expense of the oldest while the queue stands", async () => {
+    const { clock, call, outcomes } = setUp({ maxConcurrent: 1, maxWaitMs: 10_000, order: "lifo-under-load" });
+    for (const name of ["a", "b", "c", "d", "e"]) call(name);
+    await clock.advance(101);
+    call("f");
+    await clock.advance(0);
+    expect([...outcomes.keys()]).toEqual(["e", "b"]);
   });
 
   it("drops, under codel, who has waited twice the target while the queue stands, but not in a burst", async () => {

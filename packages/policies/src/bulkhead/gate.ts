@@ -22,7 +22,6 @@ const RANKS = { critical: 0, normal: 1, sheddable: 2 } as const;
 /** A call that waits. */
 interface Waiter extends Place<Waiter> {
   readonly operation: Operation<unknown>;
-  readonly sinceMs: number;
   readonly admit: () => void;
   readonly refuse: (error: unknown) => void;
   readonly onAbort: (() => void) | undefined;
@@ -32,9 +31,12 @@ export class Gate implements PolicyPart {
   readonly #options: CheckedBulkheadOptions;
   readonly #pool: Pool;
   readonly #queue = new Queue<Waiter>();
-  readonly #standing: StandingQueue;
+  /** One for each rank: critical calls that hardly wait say nothing of the sheddable ones. */
+  readonly #standing: readonly StandingQueue[];
   #limits: CheckedLimits & { readonly maxConcurrent: number };
   #running = 0;
+  /** Calls that did not have to wait. */
+  #passes = 0;
   #closed = false;
   /** One for all who wait: set to when the first of them expires, or to before that. */
   #timer: Timer | undefined;
@@ -49,7 +51,7 @@ export class Gate implements PolicyPart {
       ...options.limits,
       maxConcurrent: options.limits.maxConcurrent ?? Math.max(1, Math.floor(pool.stats().max)),
     };
-    this.#standing = new StandingQueue(options.targetMs, options.intervalMs);
+    this.#standing = Object.values(RANKS).map(() => new StandingQueue(options.targetMs, options.intervalMs));
   }
 
   get pool(): string {
@@ -59,7 +61,7 @@ export class Gate implements PolicyPart {
   execute<T>(operation: Operation<T>, next: Next): Promise<T> {
     if (operation.purpose === "probe" || this.#closed) return next(operation);
     if (this.#running >= this.#limits.maxConcurrent) return this.#wait(operation, next);
-    this.#standing.passed();
+    this.#passes++;
     return this.#run(operation, next);
   }
 
@@ -82,7 +84,7 @@ export class Gate implements PolicyPart {
       waitingBy: { critical, normal, sheddable },
       queued: this.#queued,
       rejected: { ...this.#rejected },
-      standing: this.#standing.stands,
+      standing: this.#stands,
       maxConcurrent,
       maxQueued,
       maxWaitMs,
@@ -99,8 +101,16 @@ export class Gate implements PolicyPart {
     this.#tidy();
   }
 
-  get #newestFirst(): boolean {
-    return this.#limits.order === "lifo-under-load" && this.#standing.stands;
+  /** The rule of Facebook's adaptive LIFO: while nobody could empty the queue for an interval. */
+  readonly #newestFirst = (rank: number): boolean => {
+    if (this.#limits.order !== "lifo-under-load") return false;
+    const sinceMs = this.#queue.since(rank);
+    return sinceMs !== undefined && this.#options.clock.now() - sinceMs > this.#options.intervalMs;
+  };
+
+  get #stands(): boolean {
+    const newest = this.#limits.order === "lifo-under-load";
+    return this.#standing.some(({ stands }, rank) => (newest ? this.#newestFirst(rank) : stands));
   }
 
   #run<T>(operation: Operation<T>, next: Next): Promise<T> {
@@ -176,7 +186,7 @@ export class Gate implements PolicyPart {
       if (waiter === undefined) return;
       this.#unlisten(waiter);
       const nowMs = this.#options.clock.now();
-      const tooLong = this.#standing.waited(nowMs - waiter.sinceMs, nowMs);
+      const tooLong = this.#standing[waiter.rank]!.waited(nowMs - waiter.sinceMs, nowMs, this.#passes);
       if (waiter.expiresAtMs <= nowMs) this.#refuse(waiter, this.#whyExpired(waiter));
       else if (tooLong && this.#limits.order === "codel") this.#refuse(waiter, "codel");
       else waiter.admit();

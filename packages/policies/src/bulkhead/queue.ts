@@ -12,6 +12,8 @@ export interface Place<Item> extends Linked<Item> {
   readonly rank: number;
   /** Whose turn it takes; undefined where all are one. */
   readonly tenant: string | undefined;
+  /** When it came, in milliseconds of the clock. */
+  readonly sinceMs: number;
   /** When it is of no more use to be served, in milliseconds of the clock; `Infinity` is never. */
   readonly expiresAtMs: number;
   /** Where it stands in the heap of expiries. */
@@ -32,8 +34,11 @@ class Line<Item extends Place<Item>> {
   readonly #turns = new Chain<Lane<Item>>();
   readonly #longest = new Heap<Lane<Item>>((a, b) => a.waiters.size > b.waiters.size);
   size = 0;
+  /** When it was last empty. */
+  sinceMs = 0;
 
   add(item: Item): void {
+    if (this.size === 0) this.sinceMs = item.sinceMs;
     let lane = this.#lanes.get(item.tenant);
     if (lane === undefined) {
       lane = new Lane();
@@ -79,6 +84,9 @@ class Line<Item extends Place<Item>> {
   }
 }
 
+/** Whether, in the line of a rank, the youngest is served first. */
+export type NewestFirst = (rank: number) => boolean;
+
 /** All who wait. */
 export class Queue<Item extends Place<Item>> {
   readonly #lines: readonly Line<Item>[] = [new Line<Item>(), new Line<Item>(), new Line<Item>()];
@@ -98,14 +106,11 @@ export class Queue<Item extends Place<Item>> {
   }
 
   /** Takes the next one out: by priority, then by turn, then by age. */
-  take(newestFirst: boolean): Item | undefined {
-    for (const line of this.#lines) {
-      const item = line.take(newestFirst);
-      if (item === undefined) continue;
-      this.#forget(item);
-      return item;
-    }
-    return undefined;
+  take(newestFirst: NewestFirst): Item | undefined {
+    const rank = this.#lines.findIndex((line) => line.size > 0);
+    const item = this.#lines[rank]?.take(newestFirst(rank));
+    if (item !== undefined) this.#forget(item);
+    return item;
   }
 
   /** Who expires first. */
@@ -114,18 +119,26 @@ export class Queue<Item extends Place<Item>> {
   }
 
   /** Who would be served last of all. */
-  last(newestFirst: boolean): Item | undefined {
-    return this.#lines.findLast((line) => line.size > 0)?.last(newestFirst);
+  last(newestFirst: NewestFirst): Item | undefined {
+    const rank = this.#lines.findLastIndex((line) => line.size > 0);
+    return this.#lines[rank]?.last(newestFirst(rank));
   }
 
   /** Who must leave a full queue for a newcomer; undefined when the newcomer itself would be served last. */
-  displacedBy(rank: number, tenant: string | undefined, newestFirst: boolean): Item | undefined {
+  displacedBy(rank: number, tenant: string | undefined, newestFirst: NewestFirst): Item | undefined {
     const lowest = this.#lines.findLastIndex((line) => line.size > 0);
     if (lowest < rank) return undefined;
     const line = this.#lines[lowest]!;
     // Among equals a newcomer makes room where it is served first, or where its tenant has fewer waiters than another.
-    const first = lowest > rank || newestFirst || line.lead(tenant) > 1;
-    return first ? line.last(newestFirst) : undefined;
+    const newest = newestFirst(lowest);
+    const first = lowest > rank || newest || line.lead(tenant) > 1;
+    return first ? line.last(newest) : undefined;
+  }
+
+  /** Since when someone of this rank has been waiting at every moment; undefined while nobody does. */
+  since(rank: number): number | undefined {
+    const line = this.#lines[rank];
+    return line === undefined || line.size === 0 ? undefined : line.sinceMs;
   }
 
   /** How many wait, by rank. */

@@ -12,6 +12,7 @@ export class StandingQueue {
   #endsAtMs = Number.NEGATIVE_INFINITY;
   /** Least wait of this interval. */
   #leastMs = 0;
+  #passes = 0;
   #stands = false;
 
   constructor(targetMs: number, intervalMs: number) {
@@ -24,13 +25,13 @@ export class StandingQueue {
     return this.#stands;
   }
 
-  /** Someone did not have to wait. */
-  passed(): void {
-    this.#leastMs = 0;
-  }
-
-  /** Someone is served after a wait; true when it is to be dropped instead. */
-  waited(waitMs: number, nowMs: number): boolean {
+  /**
+   * Someone is served after a wait; true when it is to be dropped instead.
+   * @param passes How many did not have to wait so far.
+   */
+  waited(waitMs: number, nowMs: number, passes: number): boolean {
+    if (passes !== this.#passes) this.#leastMs = 0;
+    this.#passes = passes;
     if (nowMs > this.#endsAtMs) {
       this.#stands = this.#leastMs > this.#targetMs;
       this.#endsAtMs = nowMs + this.#intervalMs;

@@ -193,7 +193,6 @@ export class Call<T> implements Connection, TransactionLink {
       ? undefined
       : clock.setTimer(statementTimeoutMs, () => this.#tooLate(`a statement ran longer than ${statementTimeoutMs} ms`));
     const { usable, transactionStatus } = this.#connection;
-    const phase = usable ? situation.phase : "unsent";
     return new Promise((resolve, reject) => {
       const done = (): void => {
         timer?.cancel();
@@ -214,6 +213,7 @@ export class Call<T> implements Connection, TransactionLink {
           if (this.#ended !== undefined) return;
           done();
           const inParts = !situation.inTransaction && this.#host.dialect.commitsInParts?.(statement.text) === true;
+          const phase = usable && this.#connection.unprocessed?.(error) !== true ? situation.phase : "unsent";
           reject(this.#raise(error, { ...situation, phase, inParts }, transactionStatus));
         },
       );

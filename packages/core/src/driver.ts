@@ -13,6 +13,8 @@ export interface DriverConnection {
   readonly driver: unknown;
   /** Whether an error of the last statement proves that it was never carried out: the driver itself refused it. */
   refused?(error: unknown): boolean;
+  /** Whether an error of the last statement proves that the server ended the connection before it came to the statement. */
+  unprocessed?(error: unknown): boolean;
   /** Whether a transaction is open, as the server last said; unknown while a statement runs that was not given to `query`. */
   readonly transactionStatus: TransactionStatus;
   /** False once the link is known to be dead: a statement given to it now would never be sent. */

@@ -22,6 +22,9 @@ const UNANSWERED = "Query read timeout";
  */
 const OUT_OF_STEP: ReadonlySet<unknown> = new Set(["26000", "42P05", "0A000"]);
 
+/** 57P01, admin_shutdown; 57P05, idle_session_timeout: the server's last words on a connection. */
+const ENDED_BY_SERVER: ReadonlySet<unknown> = new Set(["57P01", "57P05"]);
+
 export class PgConnection implements DriverConnection {
   readonly driver: PgClient;
   /** Set when the connection must not be handed out again, whatever state it is in. */
@@ -34,6 +37,8 @@ export class PgConnection implements DriverConnection {
   // A statement was given up by pg itself, and still runs.
   #unanswered = false;
   #refused: { readonly error: unknown } | undefined;
+  // The server has begun to carry out the last statement: it has bound its parameters.
+  #bound = true;
   // As ReadyForQuery said, where pg does not tell (before 8.17).
   #status: string | undefined;
 
@@ -44,6 +49,7 @@ export class PgConnection implements DriverConnection {
     // Without a listener an error of a connection in use would end the process. Its statement hears of it as well.
     client.on("error", this.#onError);
     client.on("end", this.#onEnd);
+    client.connection?.on("bindComplete", this.#onBound);
     if (client.getTransactionStatus === undefined) client.connection?.on("readyForQuery", this.#onReady);
   }
 
@@ -51,6 +57,7 @@ export class PgConnection implements DriverConnection {
   forget(): void {
     this.driver.removeListener("error", this.#onError);
     this.driver.removeListener("end", this.#onEnd);
+    this.driver.connection?.removeListener("bindComplete", this.#onBound);
     this.driver.connection?.removeListener("readyForQuery", this.#onReady);
   }
 
@@ -61,6 +68,10 @@ export class PgConnection implements DriverConnection {
   readonly #onEnd = (): void => {
     this.#lost = true;
     this.#ended = true;
+  };
+
+  readonly #onBound = (): void => {
+    this.#bound = true;
   };
 
   readonly #onReady = (message?: { readonly status?: string }): void => {
@@ -91,6 +102,8 @@ export class PgConnection implements DriverConnection {
       let over = false;
       let sending = true;
       this.#refused = undefined;
+      // Without parameters and name it goes by the simple protocol, which does not tell how far the server came.
+      this.#bound = (statement.values?.length ?? 0) === 0 && statement.name === undefined;
       const answered = (error: unknown, result: unknown): void => {
         // When it cannot make a message of the parameters, pg calls with the error, and again when the server is ready.
         if (over) return;
@@ -114,6 +127,14 @@ export class PgConnection implements DriverConnection {
 
   refused(error: unknown): boolean {
     return this.#refused !== undefined && this.#refused.error === error;
+  }
+
+  /**
+   * The server answers in order, and says BindComplete before it executes: a FATAL error instead means that it had been
+   * told to end before it came to the statement (PostgreSQL documentation, 54.2.3, extended query).
+   */
+  unprocessed(error: unknown): boolean {
+    return !this.#bound && ENDED_BY_SERVER.has(peek(error, "code")) && peek(error, "routine") !== undefined;
   }
 
   release(): void {

@@ -7,8 +7,6 @@
 import {
   type Clock,
   compose,
-  database,
-  type Database,
   knownOptions,
   OptionError,
   type Policy,
@@ -29,7 +27,8 @@ import {
   type RouterOptions,
   timeout,
 } from "@breakwater/policies";
-import { environmentSource, withMax } from "./environment.ts";
+import { BreakwaterDatabase } from "./breakwater-database.ts";
+import { atAddress, environmentSource, withMax } from "./environment.ts";
 
 /** A node with what the router should know of it. */
 export interface BreakwaterNode extends Omit<NodeOptions, "pool"> {
@@ -89,7 +88,7 @@ const OPTIONS = [
  * Puts the recommended stack before a primary and its replicas. Connects at the first call.
  * @throws OptionError when an option is unknown or out of range.
  */
-export function breakwater(options: BreakwaterOptions = {}): Database {
+export function breakwater(options: BreakwaterOptions = {}): BreakwaterDatabase<PgSource | BreakwaterNode> {
   knownOptions("breakwater", options, OPTIONS);
   const { clock, random, replicas } = options;
   const shared = { ...(clock === undefined ? {} : { clock }), ...(random === undefined ? {} : { random }) };
@@ -98,6 +97,8 @@ export function breakwater(options: BreakwaterOptions = {}): Database {
     throw new OptionError("breakwater.replicas", replicas, "an array of at least one node, or left out");
   }
   const nodes = router({
+    // A node that a source tells of is reached as the primary is, at its own address.
+    connect: ({ host, port }) => nodePool(options, "primary", atAddress(sourceOf(options.primary), host, port)),
     ...options.router,
     ...shared,
     name: text("breakwater.name", options.name ?? "breakwater"),
@@ -114,13 +115,18 @@ export function breakwater(options: BreakwaterOptions = {}): Database {
   if (options.commitResolution !== false) {
     outer.push(commitResolution({ ...(clock === undefined ? {} : { clock }), ...options.commitResolution }));
   }
-  return database(compose(...outer)(nodes), clock === undefined ? {} : { clock });
+  const stack = compose(...outer)(nodes);
+  return new BreakwaterDatabase(stack, clock === undefined ? {} : { clock }, (given) => node(options, "node", given));
 }
 
 function node(options: BreakwaterOptions, option: string, given: PgSource | BreakwaterNode): Pool | NodeOptions {
   if (!isNode(given)) return nodePool(options, option, given);
   const { source, ...standing } = given;
   return { ...standing, pool: nodePool(options, `${option}.source`, source) };
+}
+
+function sourceOf(given: PgSource | BreakwaterNode = environmentSource()): PgSource {
+  return isNode(given) ? given.source : given;
 }
 
 function isNode(given: PgSource | BreakwaterNode): given is BreakwaterNode {

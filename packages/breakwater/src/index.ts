@@ -3,4 +3,5 @@ export * from "@breakwater/core";
 export * from "@breakwater/policies";
 export { classify, postgres } from "@breakwater/postgres";
 export { fromPg, type FromPgOptions, type PgConfig, type PgPool, type PgSource } from "@breakwater/pg";
+export { BreakwaterDatabase, type BreakwaterTopology } from "./breakwater-database.ts";
 export { breakwater, type BreakwaterNode, type BreakwaterOptions } from "./breakwater.ts";

@@ -1,0 +1,39 @@
+import { type Cluster, startCluster } from "@breakwater/chaos";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { breakwater } from "breakwater";
+
+describe("the nodes of a running stack", () => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await startCluster({ replicas: 1 });
+  });
+
+  afterAll(async () => {
+    await cluster.close();
+  });
+
+  it("come and go, by name, with calls under way", async () => {
+    const [primary, replica] = cluster.nodes;
+    await using db = breakwater({ primary: { source: primary?.connectionString ?? "", name: "first" } });
+    await db.query("CREATE TABLE visited (port int)");
+    db.topology.add({ source: replica?.connectionString ?? "", name: "second", zone: "b" });
+    const askPort = async (): Promise<number | undefined> => {
+      const options = { access: "read", consistency: "eventual" } as const;
+      const { rows } = await db.query<{ port: number }>("SELECT inet_server_port() AS port", options);
+      return rows[0]?.port;
+    };
+    await expect
+      .poll(() => db.topology.nodes.map(({ name, role, state }) => `${name} ${role} ${state}`))
+      .toEqual(["first primary up", "second replica up"]);
+    expect(await askPort()).toBe(replica?.directPort);
+    await db.topology.drain("second");
+    expect(await askPort()).toBe(primary?.directPort);
+    db.topology.resume("second");
+    expect(await askPort()).toBe(replica?.directPort);
+    await db.topology.remove("second");
+    expect(await askPort()).toBe(primary?.directPort);
+    expect(() => db.topology.add({ source: "nonsense" })).toThrow(/breakwater\.node\.source/);
+    await expect(db.topology.remove("third")).rejects.toThrow(/third/);
+  });
+});

@@ -9,6 +9,8 @@ interface Assertion {
   readonly fullName: string;
   readonly status: string;
   readonly failureMessages?: readonly string[];
+  /** A test that finds out while it runs why it cannot says so here; others have the reason in their name. */
+  readonly meta?: { readonly skipped?: string };
 }
 
 interface Report {
@@ -32,14 +34,15 @@ if (!existsSync(file)) {
   let skipped = 0;
   for (const { name, status: outcome, message, assertionResults } of report.testResults) {
     const where = path.relative(process.cwd(), name);
-    for (const { fullName, status: result, failureMessages } of assertionResults) {
+    for (const { fullName, status: result, failureMessages, meta } of assertionResults) {
       if (result === "passed") passed += 1;
       else if (result === "failed") {
         failed += 1;
         console.error(`failed: ${where}: ${fullName}: ${failureMessages?.[0]?.split("\n")[0] ?? ""}`);
       } else {
         skipped += 1;
-        console.error(`skipped: ${where}: ${fullName}`);
+        const why = meta?.skipped === undefined ? "" : ` (${meta.skipped})`;
+        console.error(`skipped: ${where}: ${fullName}${why}`);
       }
     }
     // A file that cannot be loaded, or a hook that fails, has no test that could fail.

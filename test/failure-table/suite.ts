@@ -60,9 +60,13 @@ export function describeFailureTable(name: string, binaries?: () => Binaries, mi
       if (lab !== undefined) process.stdout.write(`\nPostgreSQL ${lab.version}\n${lines.join("\n")}\n`);
     });
 
-    it.for(scenarios)("judges $name", async (scenario, { skip }) => {
+    it.for(scenarios)("judges $name", async (scenario, { skip, task }) => {
       const reason = await scenario.skip?.(lab);
-      if (reason !== undefined) skip(reason);
+      if (reason !== undefined) {
+        // The report of a run keeps what stands here, and loses the note of `skip`.
+        Object.assign(task.meta, { skipped: reason });
+        skip(reason);
+      }
       const observations = await scenario.run(lab);
       expect(observations.length).toBeGreaterThan(0);
       for (const observation of observations) {

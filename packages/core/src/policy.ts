@@ -29,6 +29,8 @@ export interface PolicyPart {
 export interface Placement {
   /** Names of layers that must stand further in, each with the reason that a misplaced stack is told. */
   readonly outside?: Readonly<Record<string, string>>;
+  /** Names of layers that must stand further out, each with its reason. */
+  readonly inside?: Readonly<Record<string, string>>;
 }
 
 /** Lifts one function `(operation, next, inner) => Promise` to a policy. */
@@ -44,7 +46,7 @@ export function policy(name: string, execute: Execute, placement: Placement = {}
 export function statefulPolicy(name: string, create: (inner: Pool) => PolicyPart, placement: Placement = {}): Policy {
   return (inner) => {
     checkPool(name, inner);
-    checkOrder(name, inner);
+    checkOrder(name, inner, placement.inside);
     return new DecoratedPool({ name, outside: placement.outside ?? {} }, inner, create(inner));
   };
 }
@@ -65,9 +67,9 @@ export function compose(...policies: readonly Policy[]): Policy {
  * Tells a wrong order by name.
  * @throws StackOrderError when a layer of `inner` must stand outside the layer that is about to be put around it.
  */
-export function checkOrder(name: string, inner: Pool): void {
+export function checkOrder(name: string, inner: Pool, inside: Placement["inside"] = {}): void {
   for (const layer of inner.layers) {
-    const reason = layer.outside[name];
+    const reason = layer.outside[name] ?? inside[layer.name];
     if (reason !== undefined) throw new StackOrderError(inner.name, layer.name, name, reason);
   }
 }

@@ -4,17 +4,17 @@
  * Stands around one node: inside `retry` and the router, which send a refused call elsewhere. It has no queue: a
  * `bulkhead` outside it may have one and follow its limit.
  */
-import { OptionError, type Policy, type Pool, StackOrderError, statefulPolicy } from "@breakwater/core";
+import { OptionError, type Placement, type Policy, statefulPolicy } from "@breakwater/core";
 import "./events.ts";
 import { Limiter } from "./limiter.ts";
 import { type AdaptiveLimitOptions, type AdaptiveLimits, checkAdaptiveLimitOptions } from "./options.ts";
 
-const PLACEMENT = { outside: { chaos: "the limit would not see the injected latency" } };
-
-/** Layers that must stand further out, each with the reason. */
-const INSIDE = {
-  retry: "the pauses between attempts would be taken for latency of the server",
-  router: "one limit would be made of the latencies of several nodes",
+const PLACEMENT: Placement = {
+  outside: { chaos: "the limit would not see the injected latency" },
+  inside: {
+    retry: "the pauses between attempts would be taken for latency of the server",
+    router: "one limit would be made of the latencies of several nodes",
+  },
 };
 
 /** The policy, and a hand on the limits of the pools that it was put around. A closed pool is no longer among them. */
@@ -51,7 +51,6 @@ export function adaptiveLimit(options: AdaptiveLimitOptions = {}): AdaptiveLimit
   const made = statefulPolicy(
     "adaptive-limit",
     (inner) => {
-      checkInside(inner);
       const limiter = new Limiter(checked, inner);
       limiters.add(limiter);
       return {
@@ -69,12 +68,4 @@ export function adaptiveLimit(options: AdaptiveLimitOptions = {}): AdaptiveLimit
       for (const limiter of pool === undefined ? limiters : find(pool)) limiter.change(limits);
     },
   });
-}
-
-function checkInside(inner: Pool): void {
-  for (const [outer, reason] of Object.entries(INSIDE)) {
-    if (inner.layers.some(({ name }) => name === outer)) {
-      throw new StackOrderError(inner.name, outer, "adaptive-limit", reason);
-    }
-  }
 }

@@ -12,13 +12,13 @@ import {
   type Next,
   type Operation,
   OptionError,
+  type Placement,
   type Policy,
   type PolicyPart,
   type Pool,
   positiveMs,
   type Random,
   RejectedError,
-  StackOrderError,
   statefulPolicy,
   systemClock,
 } from "@breakwater/core";
@@ -54,12 +54,12 @@ export interface Throttle extends Policy {
   change(limits: ThrottleLimits, pool?: string): void;
 }
 
-const PLACEMENT = { outside: { chaos: "injected refusals would not be counted" } };
-
-/** Layers that must stand further out, each with the reason. */
-const INSIDE = {
-  retry: "a call would be counted once where several attempts were refused",
-  router: "one node that refuses calls would keep them from the others",
+const PLACEMENT: Placement = {
+  outside: { chaos: "injected refusals would not be counted" },
+  inside: {
+    retry: "a call would be counted once where several attempts were refused",
+    router: "one node that refuses calls would keep them from the others",
+  },
 };
 
 /** Reading the time costs more than counting, so accepted calls are counted in groups of at most this many. */
@@ -91,11 +91,6 @@ export function throttle(options: ThrottleOptions = {}): Throttle {
   const made = statefulPolicy(
     "throttle",
     (inner) => {
-      for (const [outer, reason] of Object.entries(INSIDE)) {
-        if (inner.layers.some(({ name }) => name === outer)) {
-          throw new StackOrderError(inner.name, outer, "throttle", reason);
-        }
-      }
       const valve = new Valve({ factor, windowMs, clock, random }, inner);
       valves.add(valve);
       return {

@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import { Client } from "pg";
 import { stateError } from "../errors.ts";
 import { within } from "../wait.ts";
-import type { AdminAccess } from "./provider.ts";
+import { type AdminAccess, addressOf } from "./provider.ts";
 
 /** Runs one statement and gives back its rows. */
 export type Ask = <R>(text: string, values?: readonly unknown[]) => Promise<R[]>;
@@ -31,11 +31,7 @@ export async function adminSession<T>(
   // The socket is ours, so that it can be closed also when the server does not answer any more.
   const socket = new Socket();
   const client = new Client({
-    host: "127.0.0.1",
-    port: access.port,
-    user: "postgres",
-    database: "postgres",
-    ...(access.password === undefined ? {} : { password: access.password }),
+    connectionString: addressOf(access),
     application_name: "breakwater-chaos",
     stream: () => socket,
   });

@@ -1,13 +1,14 @@
 /** A primary and its replicas, and what is done to them together. */
 import { booleanOf, onlyKnown, oneOf } from "../check.ts";
 import { ChaosError, stateError } from "../errors.ts";
-import { type FaultProxy, startProxy } from "../proxy/proxy.ts";
+import type { FaultProxy } from "../proxy/fault-proxy.ts";
+import { type ProxyOptions, startProxy } from "../proxy/proxy.ts";
 import { defaultLimitMs } from "../wait.ts";
 import { localProvider } from "./local/local-provider.ts";
 import { ManagedNode, type NodeGroup } from "./managed-node.ts";
 import type { ClusterNode } from "./node.ts";
 import { type CheckedOptions, checkClusterOptions, type ClusterOptions } from "./options.ts";
-import type { Provider } from "./provider.ts";
+import type { AdminAccess, Provider } from "./provider.ts";
 
 export interface FailoverOptions {
   /**
@@ -73,10 +74,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 }
 
 async function startOnce(options: CheckedOptions): Promise<Cluster> {
-  const provider = await localProvider(options);
+  const provider = await (options.provider ?? localProvider)(options);
   const proxies: FaultProxy[] = [];
   try {
-    for (const host of provider.hosts) proxies.push(await startProxy({ target: host.access.port }));
+    for (const host of provider.hosts) proxies.push(await startProxy(behind(host.access)));
     const cluster = new ManagedCluster(provider, proxies, options.synchronous);
     await cluster.begin();
     return cluster;
@@ -84,6 +85,10 @@ async function startOnce(options: CheckedOptions): Promise<Cluster> {
     await Promise.all([...proxies.map((proxy) => proxy.close()), provider.close()]);
     throw error;
   }
+}
+
+function behind({ host, port }: AdminAccess): ProxyOptions {
+  return host === undefined ? { target: port } : { target: port, targetHost: host };
 }
 
 class ManagedCluster implements Cluster, NodeGroup {
@@ -116,8 +121,15 @@ class ManagedCluster implements Cluster, NodeGroup {
   get synchronous(): boolean {
     return this.#synchronous;
   }
+  get standing(): boolean {
+    return this.#provider.standing === true;
+  }
 
   async begin(): Promise<void> {
+    if (this.standing) {
+      await Promise.all(this.nodes.map((node) => node.waitUntilReady()));
+      return;
+    }
     this.#primary.configure();
     for (const replica of this.replicas) replica.prepareStandby();
     await Promise.all(this.nodes.map((node) => node.start()));
@@ -134,6 +146,7 @@ class ManagedCluster implements Cluster, NodeGroup {
 
   async setSynchronous(on: boolean): Promise<void> {
     this.#open();
+    if (this.standing) throw stateError("setSynchronous: the servers are configured by their owner");
     this.#synchronous = booleanOf("on", on);
     await this.#primary.applyStandbys();
   }
@@ -143,6 +156,7 @@ class ManagedCluster implements Cluster, NodeGroup {
     onlyKnown("failover", options, ["kill", "to"]);
     const kill = oneOf("kill", options.kill ?? "kill", ["kill", "immediate", "hang", "none"]);
     const old = this.#primary;
+    if (this.standing) throw stateError("failover: the servers are somebody else's; promote() one of them instead");
     this.#candidates(options.to);
     if (kill === "kill") await old.kill();
     else if (kill === "immediate") await old.stop("immediate");
@@ -154,6 +168,7 @@ class ManagedCluster implements Cluster, NodeGroup {
     this.#open();
     onlyKnown("switchover", options, ["to"]);
     const old = this.#primary;
+    if (this.standing) throw stateError("switchover: the servers are somebody else's");
     const hung = this.nodes.find((node) => node.state === "hung");
     // A primary that stops waits until all who are connected have received everything.
     if (hung !== undefined) throw stateError(`switchover: ${hung.name} is hung, so that ${old.name} could not stop`);

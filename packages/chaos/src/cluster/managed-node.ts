@@ -1,16 +1,18 @@
 /** A node on a host: what PostgreSQL has to be told so that the host's server takes its place in the cluster. */
 import { stateError } from "../errors.ts";
-import type { FaultProxy } from "../proxy/proxy.ts";
+import type { FaultProxy } from "../proxy/fault-proxy.ts";
 import { defaultLimitMs, until } from "../wait.ts";
 import { adminQuery } from "./admin.ts";
 import type { ClusterNode, NodeRole } from "./node.ts";
-import type { NodeState, ServerHost, StopMode } from "./provider.ts";
+import { addressOf, type NodeState, type ServerHost, type StopMode } from "./provider.ts";
 
 /** Upstream PostgreSQL can stick for ever at a segment's end after a repoint; a clone takes a third of a second. */
 const streamingLimitMs = 4000;
 
 /** What a node needs to know of the others. */
 export interface NodeGroup {
+  /** Whether the servers are somebody else's. */
+  readonly standing: boolean;
   /** Value of synchronous_standby_names for a node. */
   standbysOf(node: ManagedNode): string;
   /** A node is to become the primary. */
@@ -56,10 +58,10 @@ export class ManagedNode implements ClusterNode {
     return this.#host.access.port;
   }
   get connectionString(): string {
-    return this.#address(this.port);
+    return addressOf(this.#host.access, { host: "127.0.0.1", port: this.port });
   }
   get directConnectionString(): string {
-    return this.#address(this.directPort);
+    return addressOf(this.#host.access);
   }
 
   /** Tells the server its role and, when it runs, makes it read that. */
@@ -73,6 +75,8 @@ export class ManagedNode implements ClusterNode {
 
   /** Makes the server wait for the present standbys; resolves when no commit can slip through any more. */
   async applyStandbys(): Promise<void> {
+    // Of servers that are somebody else's, who waits for whom is his.
+    if (this.#group.standing) return;
     const wanted = this.#group.standbysOf(this);
     this.configure();
     if (this.state !== "running") return;
@@ -190,7 +194,8 @@ export class ManagedNode implements ClusterNode {
       `${this.name} to stream from ${upstream.name}`,
       async () => {
         const [here] = await this.query<{ port: number }>("SELECT sender_port AS port FROM pg_stat_wal_receiver");
-        if (here?.port !== upstream.directPort) return false;
+        if (here === undefined || (here.port !== upstream.directPort && !this.#group.standing)) return false;
+        if (this.#group.standing) return true;
         // A receiver calls itself streaming before it has got a byte; the sender knows.
         const there = await upstream.query(
           "SELECT FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming'",
@@ -241,11 +246,5 @@ export class ManagedNode implements ClusterNode {
 
   #requireRunning(what: string): void {
     if (this.state !== "running") throw stateError(`${what}: ${this.name} is ${this.state}`);
-  }
-
-  #address(port: number): string {
-    const { password } = this.#host.access;
-    const secret = password === undefined ? "" : `:${encodeURIComponent(password)}`;
-    return `postgres://postgres${secret}@127.0.0.1:${port}/postgres`;
   }
 }

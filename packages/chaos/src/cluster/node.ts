@@ -1,5 +1,5 @@
 /** What a test does to one server of a cluster. */
-import type { FaultProxy } from "../proxy/proxy.ts";
+import type { FaultProxy } from "../proxy/fault-proxy.ts";
 import type { NodeState, StopMode } from "./provider.ts";
 
 export type { NodeState, StopMode } from "./provider.ts";

@@ -1,6 +1,7 @@
 /** Options of a cluster and their checks. */
 import { booleanOf, integerIn, lineOf, onlyKnown, refusal } from "../check.ts";
-import { reservedSettings } from "./local/conf.ts";
+import { reservedSettings } from "./conf.ts";
+import type { ProviderFactory } from "./provider.ts";
 
 export interface ClusterOptions {
   /** Streaming replicas besides the primary; 0 to 8. @default 2 */
@@ -16,6 +17,11 @@ export interface ClusterOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Password of `postgres`, asked by scram-sha-256 of every client; not empty. @default none is asked */
   readonly password?: string;
+  /**
+   * Where the servers run: `containers()` of `@breakwater/chaos/containers`, or `existing()`.
+   * @default as processes of this machine
+   */
+  readonly provider?: ProviderFactory;
 }
 
 /** Options with their defaults filled in. */
@@ -25,12 +31,13 @@ export interface CheckedOptions {
   readonly binaries: string | undefined;
   readonly settings: Readonly<Record<string, string>>;
   readonly password: string | undefined;
+  readonly provider: ProviderFactory | undefined;
 }
 
 /** @throws RangeError naming the option, the value and what is allowed. */
 export function checkClusterOptions(options: ClusterOptions): CheckedOptions {
-  onlyKnown("startCluster", options, ["replicas", "synchronous", "binaries", "settings", "password"]);
-  const { replicas = 2, synchronous = false, settings = {}, password } = options;
+  onlyKnown("startCluster", options, ["replicas", "synchronous", "binaries", "settings", "password", "provider"]);
+  const { replicas = 2, synchronous = false, settings = {}, password, provider } = options;
   const binaries = options.binaries ?? process.env["BREAKWATER_PG_BIN"];
   if (typeof settings !== "object" || settings === null) throw refusal("settings", settings, "an object of strings");
   for (const [name, value] of Object.entries(settings)) {
@@ -45,11 +52,15 @@ export function checkClusterOptions(options: ClusterOptions): CheckedOptions {
   if (password !== undefined && (typeof password !== "string" || !/^[^\0\r\n]+$/.test(password))) {
     throw new RangeError("password must be a text of one line, not empty");
   }
+  if (provider !== undefined && typeof provider !== "function") {
+    throw refusal("provider", provider, "what containers() or existing() returns");
+  }
   return {
     replicas: integerIn("replicas", replicas, 0, 8),
     synchronous: booleanOf("synchronous", synchronous),
     binaries: binaries === undefined || binaries === "" ? undefined : lineOf("binaries", binaries),
     settings,
     password,
+    provider,
   };
 }

@@ -1,7 +1,8 @@
 /**
- * The seam between what a cluster means and where its servers run. Today one provider exists: processes of this machine. Another
- * (containers, a cluster that is already there) has to supply these two interfaces and nothing else.
+ * The seam between what a cluster means and where its servers run: processes of this machine, containers, a cluster that was there
+ * before. Each supplies these two interfaces and nothing else.
  */
+import type { CheckedOptions } from "./options.ts";
 
 /** `hung`: every process of the server is stopped by a signal; connections stay open and nothing answers. */
 export type NodeState = "running" | "stopped" | "hung";
@@ -19,8 +20,25 @@ export interface ServerRole {
 
 /** Reach and credentials for the kit's own statements. */
 export interface AdminAccess {
+  /** @default 127.0.0.1 */
+  readonly host?: string;
   readonly port: number;
   readonly password: string | undefined;
+  /** @default postgres */
+  readonly user?: string;
+  /** @default postgres */
+  readonly database?: string;
+  /** What else a connection string of it says after its `?`, such as `sslmode=require`. */
+  readonly parameters?: string;
+}
+
+/** A connection string of a server, or of what stands in front of it. */
+export function addressOf(access: AdminAccess, through?: { readonly host: string; readonly port: number }): string {
+  const { user = "postgres", password, database = "postgres", parameters = "" } = access;
+  const { host = "127.0.0.1", port } = through ?? access;
+  const secret = password === undefined ? "" : `:${encodeURIComponent(password)}`;
+  const rest = parameters === "" ? "" : `?${parameters}`;
+  return `postgres://${encodeURIComponent(user)}${secret}@${host}:${port}/${encodeURIComponent(database)}${rest}`;
 }
 
 /** One server, running or not, with its data. */
@@ -35,6 +53,7 @@ export interface ServerHost {
   stop(mode: StopMode, limitMs: number): Promise<void>;
   /** Ends every process at once; resolves when all are gone. */
   kill(): Promise<void>;
+  /** Where the server is not a child of this process, it hangs a moment later. */
   hang(): void;
   resume(): void;
   /** Ends one process by SIGKILL; resolves when the server has ended all its other processes because of that. */
@@ -53,6 +72,14 @@ export interface ServerHost {
 export interface Provider {
   /** In order: the first is to be the primary, the others start as its standbys. None is started yet. */
   readonly hosts: readonly ServerHost[];
+  /**
+   * Whether the servers were there before, and belong to somebody else: they are not started, configured or stopped, and what
+   * only their owner can do is refused. @default false
+   */
+  readonly standing?: boolean;
   /** Idempotent; afterwards no process and no file is left. */
   close(): Promise<void>;
 }
+
+/** Makes the servers of one cluster, as its options say. Leaves nothing behind when it fails. */
+export type ProviderFactory = (options: CheckedOptions) => Promise<Provider>;

@@ -4,7 +4,7 @@ import { copyFile, mkdir, readdir } from "node:fs/promises";
 import path from "node:path";
 import { adminSession, only } from "../admin.ts";
 import type { AdminAccess } from "../provider.ts";
-import { write } from "./conf.ts";
+import { write } from "./files.ts";
 import { give } from "./folder.ts";
 
 /** Their contents belong to the source alone; the folders themselves must exist. */

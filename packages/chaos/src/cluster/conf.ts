@@ -1,8 +1,5 @@
-/** The configuration files of one server. */
-import { renameSync, writeFileSync } from "node:fs";
-import path from "node:path";
-import type { ServerRole } from "../provider.ts";
-import { give } from "./folder.ts";
+/** The configuration files of one server, as texts. */
+import type { ServerRole } from "./provider.ts";
 
 /** Settings that the kit cannot work without: a caller must not set them. */
 export const reservedSettings: readonly string[] = [
@@ -37,6 +34,7 @@ const defaults: Readonly<Record<string, string>> = {
   wal_receiver_status_interval: "1s",
 };
 
+/** What of a server's settings differs from one to the next. */
 export interface ServerFiles {
   readonly port: number;
   readonly settings: Readonly<Record<string, string>>;
@@ -44,12 +42,26 @@ export interface ServerFiles {
   readonly password: string | undefined;
 }
 
-/** Writes everything that stays the same for the life of a server. */
-export function writeServerFiles(data: string, server: ServerFiles): void {
+/** Where a server takes its connections from. */
+export interface Reachable {
+  /** As `listen_addresses` has it. */
+  readonly listens: string;
+  /** Who may come, as pg_hba.conf has it. */
+  readonly clients: string;
+}
+
+/** A file of the data directory. */
+export interface ConfFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Everything that stays the same for the life of a server. */
+export function serverFiles(server: ServerFiles, { listens, clients }: Reachable): ConfFile[] {
   const settings = {
     ...defaults,
     ...server.settings,
-    listen_addresses: "127.0.0.1",
+    listen_addresses: listens,
     port: String(server.port),
     unix_socket_directories: "",
     wal_level: "replica",
@@ -58,32 +70,23 @@ export function writeServerFiles(data: string, server: ServerFiles): void {
     dynamic_shared_memory_type: "mmap",
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${quoted(value)}`);
-  write(path.join(data, "postgresql.conf"), [...lines, "include 'breakwater.conf'", ""].join("\n"));
   const method = server.password === undefined ? "trust" : "scram-sha-256";
-  write(
-    path.join(data, "pg_hba.conf"),
-    `host all all 127.0.0.1/32 ${method}\nhost replication all 127.0.0.1/32 ${method}\n`,
-  );
+  return [
+    { name: "postgresql.conf", text: [...lines, "include 'breakwater.conf'", ""].join("\n") },
+    { name: "pg_hba.conf", text: `host all all ${clients} ${method}\nhost replication all ${clients} ${method}\n` },
+  ];
 }
 
-/** Writes what changes with the server's role. A running server needs a reload; `standby.signal` counts at its next start. */
-export function writeRole(data: string, name: string, role: ServerRole, password: string | undefined): void {
+/** What changes with the server's role. A running server needs a reload; `standby.signal` counts at its next start. */
+export function roleFile(name: string, role: ServerRole, host: string, password: string | undefined): ConfFile {
   const lines = [`synchronous_standby_names = ${quoted(role.synchronousStandbys)}`];
   if (role.upstreamPort !== undefined) {
     const secret = password === undefined ? "" : ` password='${password.replace(/[\\']/g, "\\$&")}'`;
-    const conninfo = `host=127.0.0.1 port=${role.upstreamPort} user=postgres application_name=${name}${secret}`;
+    const conninfo = `host=${host} port=${role.upstreamPort} user=postgres application_name=${name}${secret}`;
     lines.push(`primary_conninfo = ${quoted(conninfo)}`);
     lines.push("recovery_target_timeline = 'latest'");
   }
-  write(path.join(data, "breakwater.conf"), `${lines.join("\n")}\n`);
-}
-
-/** Replaces a file in one step: a server that is told to reload never reads half of it. */
-export function write(file: string, text: string): void {
-  const half = `${file}.new`;
-  writeFileSync(half, text, { mode: 0o600 });
-  give(half);
-  renameSync(half, file);
+  return { name: "breakwater.conf", text: `${lines.join("\n")}\n` };
 }
 
 function quoted(value: string): string {

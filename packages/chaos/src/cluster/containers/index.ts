@@ -1,0 +1,2 @@
+/** Clusters in containers. Needs `testcontainers`. */
+export { containers, type ContainersOptions } from "./containers.ts";

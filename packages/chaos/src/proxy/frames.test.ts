@@ -25,6 +25,8 @@ function walk(
       seen.push(name === "Q" ? `Q:${bytes.toString("utf8", 5)}` : name);
       return judge(name);
     },
+    delay: () => 0,
+    hold: () => {},
     emit: (bytes) => out.push(Buffer.from(bytes)),
   });
   let at = 0;
@@ -77,6 +79,8 @@ describe("FrameWalker", () => {
         judged = bytes.length;
         return "pass";
       },
+      delay: () => 0,
+      hold: () => {},
       emit: (bytes) => (emitted += bytes.length),
     });
     walker.feed(long.subarray(0, 60_000));

@@ -12,6 +12,10 @@ export interface FrameVisitor {
   look(type: number): number;
   /** Decides on one message. `bytes` begins with the header and holds at least what `look` asked for. */
   visit(type: number, bytes: Buffer): Verdict;
+  /** How long the message, and all behind it, is held back, in milliseconds; asked once for each message. */
+  delay(type: number): number;
+  /** What is emitted from now on leaves so many milliseconds later. */
+  hold(ms: number): void;
   /** Passes bytes on. */
   emit(bytes: Buffer): void;
 }
@@ -34,6 +38,11 @@ export class FrameWalker {
   /** Whether a message has begun that is not complete. */
   get inMessage(): boolean {
     return this.#rest > 0 || this.#heldSize > 0;
+  }
+
+  /** Whether something else could be put in here: nothing of the next message has been passed on. */
+  get betweenMessages(): boolean {
+    return this.#rest === 0;
   }
 
   feed(chunk: Buffer): void {
@@ -78,6 +87,12 @@ export class FrameWalker {
         this.#heldSize = left;
         this.#enough = needed;
         return;
+      }
+      const delayMs = this.#visitor.delay(type);
+      if (delayMs > 0) {
+        release(at);
+        from = at;
+        this.#visitor.hold(delayMs);
       }
       const verdict = this.#visitor.visit(type, bytes.subarray(at, at + Math.min(total, left)));
       this.#rest = total;

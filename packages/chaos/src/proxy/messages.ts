@@ -29,6 +29,8 @@ export const server = {
   portalSuspended: 0x73, // s
   copyIn: 0x47, // G
   copyBoth: 0x57, // W
+  parameterStatus: 0x53, // S
+  noticeResponse: 0x4e, // N
 } as const;
 
 /** Codes that stand in the first message where a protocol version would. */
@@ -42,9 +44,29 @@ export interface ServerError {
   readonly message: string;
 }
 
+/** What a server says besides its answer. */
+export interface Notice {
+  readonly severity: "WARNING" | "NOTICE" | "INFO" | "LOG" | "DEBUG";
+  /** Five characters, 0-9 and A-Z. */
+  readonly sqlstate: string;
+  readonly message: string;
+}
+
 export function errorResponse(error: ServerError): Buffer {
-  const { severity, sqlstate, message } = error;
-  return frame(server.errorResponse, `S${severity}\0V${severity}\0C${sqlstate}\0M${message}\0\0`);
+  return frame(server.errorResponse, fields(error));
+}
+
+export function noticeResponse(notice: Notice): Buffer {
+  return frame(server.noticeResponse, fields(notice));
+}
+
+/** Tells the value of a setting that the server reports by itself. */
+export function parameterStatus(name: string, value: string): Buffer {
+  return frame(server.parameterStatus, `${name}\0${value}\0`);
+}
+
+function fields({ severity, sqlstate, message }: ServerError | Notice): string {
+  return `S${severity}\0V${severity}\0C${sqlstate}\0M${message}\0\0`;
 }
 
 export const syncMessage: Buffer = frame(client.sync, "");

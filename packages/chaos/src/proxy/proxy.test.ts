@@ -5,7 +5,8 @@ import { Client, type ClientConfig, Pool } from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
 import { until } from "../wait.ts";
-import { type FaultProxy, startProxy } from "./proxy.ts";
+import type { FaultProxy } from "./fault-proxy.ts";
+import { startProxy } from "./proxy.ts";
 
 let cluster: Cluster;
 let proxy: FaultProxy;
@@ -395,7 +396,7 @@ describe("startProxy", () => {
   it.each([
     [{ target: 0 }, "target must be an integer from 1 to 65535, got 0"],
     [{ target: 5432, port: -1 }, "port must be an integer from 0 to 65535, got -1"],
-    [{ target: 5432, host: "0.0.0.0" }, "startProxy: unknown option host; known: target, port"],
+    [{ target: 5432, host: "0.0.0.0" }, "startProxy: unknown option host; known: target, targetHost, port, protocol"],
   ])("refuses %o", async (options, message) => {
     await expect(startProxy(options)).rejects.toThrow(new RangeError(message));
   });

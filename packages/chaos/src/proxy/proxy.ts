@@ -1,81 +1,38 @@
 /** A TCP proxy on the loopback interface that can do to a PostgreSQL connection what networks and servers do to it. */
 import { createServer, type Server, type Socket } from "node:net";
-import { integerIn, lineOf, numberIn, oneOf, onlyKnown, refusal } from "../check.ts";
+import { booleanOf, integerIn, lineOf, numberIn, oneOf, onlyKnown, refusal } from "../check.ts";
 import { setupError, stateError } from "../errors.ts";
-import {
-  checkCutBefore,
-  checkDropReply,
-  checkInject,
-  checkSqlstate,
-  type DropReplyOptions,
-  type Fault,
-  type FaultOptions,
-  type InjectOptions,
-  StatementFault,
-  type Strike,
-} from "./fault.ts";
+import { checkRefuse, type DisturbOptions, Disturbances, type RefuseMode } from "./disturbance.ts";
+import { checkFault, type Fault, type FaultOptions } from "./fault.ts";
+import type { FaultProxy } from "./fault-proxy.ts";
+import { Pretences } from "./hot-standby.ts";
 import { type CutMode, Link, type LinkOwner } from "./link.ts";
 import type { Direction } from "./pump.ts";
-import { refuseWith } from "./refusal.ts";
+import { turnAway } from "./refusal.ts";
+import { type Moment, Rules } from "./rules.ts";
+import {
+  checkDelayMessage,
+  checkDropCommitReply,
+  checkDropReply,
+  checkInject,
+  checkNotice,
+  type DelayMessageOptions,
+  type DropCommitReplyOptions,
+  type DropReplyOptions,
+  type InjectOptions,
+  type NoticeOptions,
+  type Strike,
+} from "./strike.ts";
 
 export interface ProxyOptions {
-  /** Port of the server on 127.0.0.1; 1 to 65535. */
+  /** Port of the server, 1 to 65535. */
   readonly target: number;
-  /** Port to listen on; 0 to 65535. @default 0, any free one */
+  /** Where the server is. @default "127.0.0.1" */
+  readonly targetHost?: string;
+  /** Port to listen on, on 127.0.0.1; 0 to 65535. @default 0, any free one */
   readonly port?: number;
-}
-
-/**
- * How new connections are refused: `reset`, `fin` (ended at once), or with an error as PostgreSQL sends it (severity FATAL), for
- * example `{ sqlstate: "53300", message: "sorry, too many clients already" }`.
- */
-export type RefuseMode = "reset" | "fin" | { readonly sqlstate: string; readonly message: string };
-
-/**
- * A fixed address in front of one server. With no fault on, everything passes: bytes are forwarded as they come, back-pressure
- * and half-closed connections included. Faults on statements understand the protocol of PostgreSQL 3.x (simple and extended,
- * pipelined, COPY, cancel requests); after TLS or GSSAPI was agreed on, bytes can only pass, wait or be cut.
- *
- * While the server is not there, connections are accepted and then reset.
- */
-export interface FaultProxy extends AsyncDisposable {
-  /** TCP port on 127.0.0.1. */
-  readonly port: number;
-  /** Clients connected at this moment. */
-  readonly connections: number;
-  /** Delays everything that arrives from now on, in milliseconds, 0 to 60 000, each way. @default both directions */
-  setLatency(ms: number, direction?: Direction): void;
-  /**
-   * Lets nothing pass any more, on connections old and new, without closing any. Nothing is lost: bytes, and ends of
-   * connections, pass after {@link thaw}. @default both directions
-   */
-  freeze(direction?: Direction): void;
-  /** Ends {@link freeze}. @default both directions */
-  thaw(direction?: Direction): void;
-  /** Turns new connections away; those that exist go on. */
-  refuse(mode: RefuseMode): void;
-  /** Ends {@link refuse}. */
-  accept(): void;
-  /** Cuts all connections. @default "reset" @returns how many. */
-  cutAll(mode?: CutMode): number;
-  /** Cuts one connection by a reset. @param random from 0 up to 1, picks it. @default Math.random @returns whether there was one. */
-  cutOne(random?: () => number): boolean;
-  /**
-   * The server does it, the client never hears: a struck statement is forwarded, the answer is awaited and swallowed, then the
-   * client's connection is reset. What the client sent after it in the same pipeline does not reach the server.
-   */
-  dropReply(options: DropReplyOptions): Fault;
-  /** A struck statement never reaches the server: both sides of the connection are cut. */
-  cutBefore(options: FaultOptions): Fault;
-  /**
-   * Answers a struck statement with an error instead of running it. A transaction that it was in has failed, for the server too.
-   * In the server's log this appears as a syntax error, or an unknown portal, named `breakwater_injected_fault`.
-   */
-  inject(options: InjectOptions): Fault;
-  /** Calls `listener` with the text of each statement before it is forwarded. @returns what ends that. */
-  onStatement(listener: (text: string) => void): () => void;
-  /** Ends all connections and the listener; idempotent. Afterwards every other method throws a ChaosError. */
-  close(): Promise<void>;
+  /** What passes: `bytes` is any protocol, such as MySQL's, of which no statement is seen. @default "postgres" */
+  readonly protocol?: "postgres" | "bytes";
 }
 
 /**
@@ -84,10 +41,12 @@ export interface FaultProxy extends AsyncDisposable {
  * @throws RangeError for an unknown option or a bad value; ChaosError when the port cannot be listened on.
  */
 export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
-  onlyKnown("startProxy", options, ["target", "port"]);
+  onlyKnown("startProxy", options, ["target", "targetHost", "port", "protocol"]);
   const target = integerIn("target", options.target, 1, 65_535);
+  const host = lineOf("targetHost", options.targetHost ?? "127.0.0.1");
   const port = integerIn("port", options.port ?? 0, 0, 65_535);
-  const proxy = new ListeningProxy(target);
+  const protocol = oneOf("protocol", options.protocol ?? "postgres", ["postgres", "bytes"]);
+  const proxy = new ListeningProxy({ host, port: target }, protocol === "postgres");
   await proxy.listen(port);
   return proxy;
 }
@@ -95,23 +54,32 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
 const both: readonly Direction[] = ["toServer", "toClient"];
 
 class ListeningProxy implements FaultProxy, LinkOwner {
-  readonly target: number;
+  readonly target: { readonly host: string; readonly port: number };
+  /** Whether statements can be seen. */
+  readonly #reads: boolean;
   readonly #server: Server;
   readonly #links = new Set<Link>();
   /** Being turned away. */
   readonly #refused = new Set<Socket>();
-  readonly #listeners = new Set<(text: string) => void>();
-  readonly #latency: Record<Direction, number> = { toServer: 0, toClient: 0 };
-  readonly #frozen: Record<Direction, boolean> = { toServer: false, toClient: false };
-  /** Asked in this order; the first that strikes decides. */
-  #faults: readonly StatementFault[] = [];
-  #refuse: RefuseMode | undefined;
+  readonly #rules: Rules;
+  readonly #disturbances: Disturbances;
+  /** What the setters have set. */
+  readonly #set: Record<Direction, { latency?: Fault; freeze?: Fault }> = { toServer: {}, toClient: {} };
+  #refusing: Fault | undefined;
+  readonly #pretences: Pretences;
   #port = 0;
   #closing: Promise<void> | undefined;
 
-  constructor(target: number) {
+  constructor(target: { readonly host: string; readonly port: number }, reads: boolean) {
     this.target = target;
+    this.#reads = reads;
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#arrived(socket));
+    this.#rules = new Rules(() => (this.#opaque === 0 ? "" : `; ${this.#opaque} connected clients cannot be read`));
+    this.#disturbances = new Disturbances(
+      () => this.#forecast(),
+      () => this.connections,
+    );
+    this.#pretences = new Pretences(() => [...this.#links].filter((link) => link.tellStandby()).length);
   }
 
   get port(): number {
@@ -119,11 +87,15 @@ class ListeningProxy implements FaultProxy, LinkOwner {
   }
 
   get connections(): number {
-    return [...this.#links].filter((link) => link.open).length;
+    return this.#connected.length;
   }
 
   get watched(): boolean {
-    return this.#faults.length > 0 || this.#listeners.size > 0;
+    return this.#rules.watched;
+  }
+
+  get standby(): boolean | undefined {
+    return this.#pretences.standby;
   }
 
   async listen(port: number): Promise<void> {
@@ -142,80 +114,109 @@ class ListeningProxy implements FaultProxy, LinkOwner {
   setLatency(ms: number, direction?: Direction): void {
     numberIn("ms", ms, 0, 60_000);
     for (const one of this.#ways(direction)) {
-      this.#latency[one] = ms;
-      for (const link of this.#links) link.setLatency(one, ms);
+      this.#set[one].latency?.off();
+      this.#set[one].latency = this.#disturbances.add({ latencyMs: ms, direction: one });
     }
   }
 
   freeze(direction?: Direction): void {
     for (const one of this.#ways(direction)) {
-      this.#frozen[one] = true;
-      for (const link of this.#links) link.freeze(one);
+      this.#set[one].freeze?.off();
+      this.#set[one].freeze = this.#disturbances.add({ freeze: true, direction: one });
     }
   }
 
   thaw(direction?: Direction): void {
-    for (const one of this.#ways(direction)) {
-      this.#frozen[one] = false;
-      for (const link of this.#links) link.thaw(one);
-    }
+    for (const one of this.#ways(direction)) this.#set[one].freeze?.off();
   }
 
   refuse(mode: RefuseMode): void {
     this.#open();
-    if (typeof mode === "object" && mode !== null) {
-      onlyKnown("refuse", mode, ["sqlstate", "message"]);
-      checkSqlstate(mode.sqlstate);
-      lineOf("message", mode.message);
-      this.#refuse = { ...mode };
-    } else this.#refuse = oneOf("mode", mode, ["reset", "fin"]);
+    const checked = checkRefuse(mode);
+    this.#refusing?.off();
+    this.#refusing = this.#disturbances.add({ refuse: checked });
   }
 
   accept(): void {
     this.#open();
-    this.#refuse = undefined;
+    this.#refusing?.off();
+  }
+
+  disturb(options: DisturbOptions): Fault {
+    this.#open();
+    return this.#disturbances.add(options);
   }
 
   cutAll(mode: CutMode = "reset"): number {
     this.#open();
     oneOf("mode", mode, ["reset", "fin"]);
-    const links = [...this.#links].filter((link) => link.open);
-    for (const link of links) link.cut(mode);
-    return links.length;
+    return this.#connected.map((link) => link.cut(mode)).length;
   }
 
   cutOne(random: () => number = Math.random): boolean {
     this.#open();
     if (typeof random !== "function") throw refusal("random", random, "a function");
-    const links = [...this.#links].filter((link) => link.open);
+    const links = this.#connected;
     const link = links[Math.min(Math.floor(random() * links.length), links.length - 1)];
     link?.cut("reset");
     return link !== undefined;
   }
 
   dropReply(options: DropReplyOptions): Fault {
-    return this.#add(options, checkDropReply(options));
+    return this.#strike(options, checkDropReply(options));
+  }
+
+  dropCommitReply(options: DropCommitReplyOptions = {}): Fault {
+    const { which, strike } = checkDropCommitReply(options);
+    return this.#strike(which, strike);
   }
 
   cutBefore(options: FaultOptions): Fault {
-    return this.#add(options, checkCutBefore(options));
+    checkFault("cutBefore", options);
+    return this.#strike(options, { kind: "cut-before" });
+  }
+
+  cutAfterParse(options: FaultOptions): Fault {
+    checkFault("cutAfterParse", options);
+    return this.#strike(options, { kind: "cut-after-parse" });
+  }
+
+  cutBeforeReady(options: FaultOptions): Fault {
+    checkFault("cutBeforeReady", options);
+    return this.#strike(options, { kind: "cut-before-ready" });
   }
 
   inject(options: InjectOptions): Fault {
-    return this.#add(options, checkInject(options));
+    return this.#strike(options, checkInject(options));
+  }
+
+  notice(options: NoticeOptions): Fault {
+    return this.#strike(options, checkNotice(options));
+  }
+
+  delayMessage(options: DelayMessageOptions): Fault {
+    const what = checkDelayMessage(options);
+    this.#legible();
+    return this.#rules.addMessage(options, what);
+  }
+
+  pretendStandby(standby = true): Fault {
+    booleanOf("standby", standby);
+    this.#legible();
+    return this.#pretences.add(standby);
   }
 
   onStatement(listener: (text: string) => void): () => void {
     this.#open();
-    if (typeof listener !== "function") throw refusal("listener", listener, "a function");
-    const own = (text: string): void => listener(text);
-    this.#listeners.add(own);
-    return () => this.#listeners.delete(own);
+    return this.#rules.listen(listener);
   }
 
-  decide(text: string): Strike | undefined {
-    for (const listener of this.#listeners) listener(text);
-    return this.#faults.find((fault) => fault.strikes(text))?.strike;
+  decide(text: string, moment: Moment): Strike | undefined {
+    return this.#rules.decide(text, moment);
+  }
+
+  delayOf(direction: Direction, type: number): number {
+    return this.#rules.delayOf(direction, type);
   }
 
   close(): Promise<void> {
@@ -228,44 +229,62 @@ class ListeningProxy implements FaultProxy, LinkOwner {
   }
 
   async #close(): Promise<void> {
-    this.#faults = [];
-    this.#listeners.clear();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const socket of this.#refused) socket.destroy();
+    // Before the faults end: what they hold back is not to pass now.
     const links = [...this.#links];
     for (const link of links) link.destroy();
+    this.#rules.clear();
+    this.#disturbances.clear();
+    this.#pretences.clear();
     await Promise.all([closed, ...links.map((link) => link.closed)]);
   }
 
-  #arrived(socket: Socket): void {
-    const refuse = this.#refuse;
-    if (refuse !== undefined || this.#closing !== undefined) {
-      this.#refused.add(socket);
-      socket.on("error", () => {});
-      socket.once("close", () => this.#refused.delete(socket));
-      if (typeof refuse === "object") refuseWith(socket, { severity: "FATAL", ...refuse });
-      else if (refuse === "fin") socket.destroySoon();
-      else socket.resetAndDestroy();
-      return;
-    }
-    const link = new Link(socket, this);
-    this.#links.add(link);
-    void link.closed.then(() => this.#links.delete(link));
-    for (const direction of both) {
-      link.setLatency(direction, this.#latency[direction]);
-      if (this.#frozen[direction]) link.freeze(direction);
-    }
-    if (!this.#frozen.toServer) link.connect();
+  get #connected(): readonly Link[] {
+    return [...this.#links].filter((link) => link.open);
   }
 
-  #add(options: FaultOptions, strike: Strike): Fault {
+  /** How many clients are connected whose statements cannot be read. */
+  get #opaque(): number {
+    return this.#connected.filter((link) => link.opaque).length;
+  }
+
+  #arrived(socket: Socket): void {
+    const refuse = this.#closing === undefined ? this.#disturbances.refusal() : "reset";
+    if (refuse !== undefined) {
+      this.#refused.add(socket);
+      socket.once("close", () => this.#refused.delete(socket));
+      turnAway(socket, refuse);
+      return;
+    }
+    const link = new Link(socket, this, this.#reads);
+    this.#links.add(link);
+    void link.closed.then(() => this.#links.delete(link));
+    for (const direction of both) link.setWeather(direction, this.#disturbances.weather(direction));
+    this.#disturbances.arrived();
+    this.#pretences.arrived();
+  }
+
+  /** Tells all connections how the network is now. */
+  #forecast(): void {
+    for (const direction of both) {
+      const weather = this.#disturbances.weather(direction);
+      for (const link of this.#links) link.setWeather(direction, weather);
+    }
+  }
+
+  #strike(options: FaultOptions, strike: Strike): Fault {
+    this.#legible();
+    return this.#rules.addStatement(options, strike);
+  }
+
+  #legible(): void {
     this.#open();
-    // A list is never changed while it is asked: a fault may end itself by its last strike.
-    const fault = new StatementFault({ ...options }, strike, (one) => {
-      this.#faults = this.#faults.filter((other) => other !== one);
-    });
-    this.#faults = [...this.#faults, fault];
-    return fault;
+    if (!this.#reads)
+      throw stateError(`the proxy on port ${this.#port} passes plain bytes: no statement can be struck`);
+    const opaque = this.#opaque;
+    if (opaque === 0) return;
+    throw stateError(`${opaque} clients of the proxy on port ${this.#port} are encrypted: no statement can be struck`);
   }
 
   #ways(direction: Direction | undefined): readonly Direction[] {

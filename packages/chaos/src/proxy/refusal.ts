@@ -1,9 +1,18 @@
-/** Answers a connection as a server does that takes no more: an ErrorResponse to the startup packet, then the end. */
+/** Turns connections away. */
 import type { Socket } from "node:net";
+import type { RefuseMode } from "./disturbance.ts";
 import { errorResponse, type ServerError } from "./messages.ts";
 import { firstPacket } from "./startup.ts";
 
-export function refuseWith(socket: Socket, error: ServerError): void {
+export function turnAway(socket: Socket, mode: RefuseMode): void {
+  socket.on("error", () => {});
+  if (typeof mode === "object") refuseWith(socket, { severity: "FATAL", ...mode });
+  else if (mode === "fin") socket.destroySoon();
+  else socket.resetAndDestroy();
+}
+
+/** Answers as a server does that takes no more: an ErrorResponse to the startup packet, then the end. */
+function refuseWith(socket: Socket, error: ServerError): void {
   let held = Buffer.alloc(0);
   socket.on("end", () => socket.destroySoon());
   socket.on("data", (chunk: Buffer) => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Strike } from "./fault.ts";
 import { failureMark } from "./messages.ts";
 import { Session } from "./session.ts";
+import type { SessionLink } from "./session-link.ts";
+import type { Strike } from "./strike.ts";
 
 function message(type: string, body = ""): Buffer {
   const bytes = Buffer.alloc(5 + Buffer.byteLength(body));
@@ -21,6 +22,22 @@ const [sync, flush] = [message("S"), message("H")];
 const ready = (status = "I"): Buffer => message("Z", status);
 const complete = message("C", "SELECT 1\0");
 
+/** A connection on which nothing is done, with no fault on. */
+const still: SessionLink = {
+  watched: true,
+  standby: undefined,
+  toServer: () => {},
+  toClient: () => {},
+  resetClient: () => {},
+  resetClientLater: () => {},
+  endClient: () => {},
+  endServer: () => {},
+  dropServer: () => {},
+  delay: () => {},
+  delayOf: () => 0,
+  decide: () => undefined,
+};
+
 /** A session whose two sides are strings of message types, with whatever was cut. */
 function conversation(strikes: Record<string, Strike> = {}): {
   session: Session;
@@ -32,13 +49,16 @@ function conversation(strikes: Record<string, Strike> = {}): {
   const sides = { server: [] as Buffer[], client: [] as Buffer[] };
   const events: string[] = [];
   const session = new Session({
-    watched: true,
+    ...still,
     toServer: (bytes) => sides.server.push(Buffer.from(bytes)),
     toClient: (bytes) => sides.client.push(Buffer.from(bytes)),
     resetClient: () => events.push("reset"),
+    resetClientLater: () => events.push("reset-later"),
     endClient: () => events.push("end"),
+    endServer: () => events.push("end-server"),
     dropServer: () => events.push("drop"),
-    decide: (text) => strikes[text],
+    decide: (text, moment) =>
+      (strikes[text]?.kind === "cut-after-parse") === (moment === "parse") ? strikes[text] : undefined,
   });
   const types = (chunks: readonly Buffer[]): string => {
     const bytes = Buffer.concat(chunks);
@@ -170,15 +190,103 @@ describe("Session", () => {
     expect([server(), events]).toEqual(["", ["reset", "drop"]]);
   });
 
+  it("lets the server have the whole Parse, in whatever pieces it comes, and nothing after it", () => {
+    const { session, server, events } = conversation({ "insert x": { kind: "cut-after-parse" } });
+    const bytes = Buffer.concat([parse("", "insert x"), bind(""), execute, sync]);
+    session.clientSent(bytes.subarray(0, 9));
+    expect([server(), events]).toEqual(["", []]);
+    session.clientSent(bytes.subarray(9));
+    expect([server(), events]).toEqual(["P", ["reset", "end-server"]]);
+  });
+
+  it("cuts after a Parse that is longer than what is looked at, when all of it is sent", () => {
+    const long = `insert ${"x".repeat(100_000)}`;
+    const { session, events } = conversation();
+    const cut = conversation();
+    const sent: number[] = [];
+    const other = new Session({
+      ...still,
+      toServer: (bytes) => sent.push(bytes.length),
+      resetClient: () => cut.events.push("reset"),
+      decide: (_text, moment) => (moment === "parse" ? { kind: "cut-after-parse" } : undefined),
+    });
+    other.clientSent(startupPacket);
+    sent.length = 0;
+    const bytes = parse("", long);
+    other.clientSent(bytes.subarray(0, 80_000));
+    expect([sent.length > 0, cut.events]).toEqual([true, []]);
+    other.clientSent(Buffer.concat([bytes.subarray(80_000), sync]));
+    expect([sent.reduce((sum, one) => sum + one, 0), cut.events]).toEqual([bytes.length, ["reset"]]);
+    session.clientSent(bytes);
+    expect(events).toEqual([]);
+  });
+
+  it("passes the struck answer of a pipeline but not its ReadyForQuery, and nothing after it", () => {
+    const { session, server, client, events } = conversation({ b: { kind: "cut-before-ready" } });
+    session.clientSent(Buffer.concat([query("a"), query("b"), query("c")]));
+    expect(server()).toBe("QQ");
+    session.serverSent(Buffer.concat([complete, ready(), complete, ready(), message("N", "\0")]));
+    expect([client(), events]).toEqual(["CZC", ["reset-later", "drop"]]);
+  });
+
+  it("says a notice at the end of the struck answer, wherever the chunks end", () => {
+    const notice: Strike = { kind: "notice", notice: { severity: "WARNING", sqlstate: "01000", message: "low" } };
+    const { session, client, clientBytes } = conversation({ b: notice });
+    session.clientSent(Buffer.concat([query("a"), query("b")]));
+    for (const byte of Buffer.concat([complete, ready(), complete, ready()])) session.serverSent(Buffer.from([byte]));
+    expect(client()).toBe("CZCNZ");
+    expect(clientBytes()).toContain("SWARNING\0VWARNING\0C01000\0Mlow\0");
+  });
+
+  it("holds one kind of message back, after what came before it has left", () => {
+    const log: string[] = [];
+    const session = new Session({
+      ...still,
+      delayOf: (direction, type) => (direction === "toClient" && type === 0x43 ? 7 : 0),
+      delay: (direction, ms) => log.push(`${direction} ${ms}`),
+      toClient: (bytes) => log.push(bytes.toString("latin1", 0, 1)),
+    });
+    session.clientSent(startupPacket);
+    session.serverSent(Buffer.concat([message("R", "\0\0\0\0"), ready()]));
+    session.clientSent(query("a"));
+    session.serverSent(Buffer.concat([message("T"), message("D"), complete, ready()]));
+    expect(log).toEqual(["R", "T", "toClient 7", "C"]);
+  });
+
+  it("tells of a standby between messages only, and with the next ReadyForQuery otherwise", () => {
+    const sent: Buffer[] = [];
+    let standby: boolean | undefined;
+    const session = new Session({
+      ...still,
+      get standby() {
+        return standby;
+      },
+      toClient: (bytes) => sent.push(Buffer.from(bytes)),
+    });
+    const status = (value: string): Buffer => message("S", `in_hot_standby\0${value}\0`);
+    session.clientSent(startupPacket);
+    standby = true;
+    expect(session.tellStandby()).toBe(false); // not before the session has begun
+    session.serverSent(Buffer.concat([message("R", "\0\0\0\0"), status("off"), ready()]));
+    session.clientSent(query("a"));
+    const row = message("D", "x".repeat(20));
+    session.serverSent(row.subarray(0, 10));
+    standby = undefined;
+    expect(session.tellStandby()).toBe(false);
+    session.serverSent(Buffer.concat([row.subarray(10), complete, ready()]));
+    const got = Buffer.concat(sent).toString();
+    const wanted = [message("R", "\0\0\0\0"), status("on"), ready(), row, complete, status("off"), ready()];
+    expect(got).toBe(Buffer.concat(wanted).toString());
+    standby = false;
+    expect(session.tellStandby()).toBe(false); // it is what the client believes
+  });
+
   it("passes plain bytes once TLS was agreed on", () => {
     const sent: string[] = [];
     const session = new Session({
-      watched: true,
+      ...still,
       toServer: (bytes) => sent.push(`server ${bytes.toString("hex")}`),
       toClient: (bytes) => sent.push(`client ${bytes.toString("hex")}`),
-      resetClient: () => {},
-      endClient: () => {},
-      dropServer: () => {},
       decide: () => {
         throw new Error("there is nothing to decide");
       },
@@ -195,12 +303,7 @@ describe("Session", () => {
     const { session } = conversation();
     const seen: string[] = [];
     const plain = new Session({
-      watched: true,
-      toServer: () => {},
-      toClient: () => {},
-      resetClient: () => {},
-      endClient: () => {},
-      dropServer: () => {},
+      ...still,
       decide: (text) => {
         seen.push(text);
         return undefined;

@@ -29,6 +29,7 @@ export class Startup {
   #held: Buffer = Buffer.alloc(0);
   #clientDone = false;
   #raw = false;
+  #cancel = false;
   /** Requests for encryption that the server has not answered yet. */
   #asked = 0;
 
@@ -39,6 +40,11 @@ export class Startup {
 
   get raw(): boolean {
     return this.#raw;
+  }
+
+  /** Statements will pass that nobody can read: they are encrypted, or it is another protocol. */
+  get opaque(): boolean {
+    return this.#raw && !this.#cancel;
   }
 
   /** Passes on what belongs to the beginning, and returns what comes after it. */
@@ -55,6 +61,7 @@ export class Startup {
       if (kind === "unknown" || kind === "cancel") {
         this.#clientDone = true;
         this.#raw = true;
+        this.#cancel = kind === "cancel";
         return bytes;
       }
       if (kind === "start") this.#clientDone = true;

@@ -1,13 +1,14 @@
 /**
- * `chaosTest`: a test with a cluster, a history and a seed of its own.
+ * `chaosTest`: a test with a cluster, faults, a history and a seed of its own.
  *
- * The cluster is started when a test names it, and closed when that test has ended, however it ended. Each has its own servers,
+ * The cluster is started when a test names it, and closed when that test has ended, however it ended; the faults end before it. Each has its own servers,
  * ports and folder, so that tests and files that run at the same time do not disturb each other.
  */
 import { test, type TestAPI } from "vitest";
 import { integerIn } from "../check.ts";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
 import type { ClusterOptions } from "../cluster/options.ts";
+import { Faults } from "../faults/faults.ts";
 import { History, type HistoryOptions } from "../history/history.ts";
 
 /** What a chaos test is given, as far as it names it. */
@@ -15,6 +16,8 @@ export interface ChaosFixtures {
   /** How the cluster is made: `chaosTest.extend({ clusterOptions: { replicas: 1 } })`. @default one primary, two replicas */
   clusterOptions: ClusterOptions;
   cluster: Cluster;
+  /** Faults of that cluster on all levels; those that are on end with the test. */
+  faults: Faults;
   /** What the history begins with. @default an empty database */
   historyOptions: HistoryOptions;
   history: History;
@@ -24,13 +27,17 @@ export interface ChaosFixtures {
 
 const MAX_SEED = 0xffff_ffff;
 
-/** Vitest's `test` with a cluster, a history and a seed. Takes all that `test` takes: options, `skip`, `each`, `extend`. */
+/** Vitest's `test` with a cluster, faults, a history and a seed. Takes all that `test` takes: options, `skip`, `each`, `extend`. */
 export const chaosTest: TestAPI<ChaosFixtures> = test.extend<ChaosFixtures>({
   // oxlint-disable no-empty-pattern -- Vitest reads from the pattern what a fixture needs
   clusterOptions: async ({}, use) => use({}),
   cluster: async ({ clusterOptions }, use) => {
     await using cluster = await startCluster(clusterOptions);
     await use(cluster);
+  },
+  faults: async ({ cluster }, use) => {
+    await using faults = new Faults({ cluster });
+    await use(faults);
   },
   historyOptions: async ({}, use) => use({}),
   history: async ({ historyOptions }, use) => use(new History(historyOptions)),

@@ -1,3 +1,4 @@
+import { Client } from "pg";
 import { describe, expect } from "vitest";
 import { append } from "../history/testing/draft.ts";
 import { chaosTest } from "./index.ts";
@@ -19,6 +20,20 @@ describe("chaosTest", () => {
     expect(writes).toEqual({ a: 1 });
     expect(history).toBeExactlyOnce({ writes });
     expect(history).toPassAllChecks({ finalState: { writes } });
+  });
+
+  small("gives faults of that cluster", async ({ cluster, faults }) => {
+    const refused = faults.wire(cluster.primary).refuse({ mode: { sqlstate: "53300", message: "full" } });
+    const client = new Client(cluster.primary.connectionString);
+    await expect(client.connect()).rejects.toMatchObject({ code: "53300" });
+    const killed = await faults.server(cluster.primary).kill();
+    expect(faults.record()).toMatchObject([
+      { level: "wire", name: "refuse", target: "n1", hits: 1 },
+      { level: "cluster", name: "kill", target: "n1", hits: 1 },
+    ]);
+    await faults.off();
+    expect([refused.endedMs, killed.endedMs].map((at) => typeof at)).toEqual(["number", "number"]);
+    expect(cluster.primary.state).toBe("running");
   });
 
   const synchronous = chaosTest.extend({ clusterOptions: { synchronous: true, replicas: 1 } });

@@ -1,0 +1,61 @@
+#!/usr/bin/env node
+/** The command `breakwater`. */
+import { readFile } from "node:fs/promises";
+import { EXIT, HELP, UsageError } from "./usage.ts";
+
+async function main(given: readonly string[]): Promise<number> {
+  const [command, ...rest] = given;
+  switch (command) {
+    case "chaos":
+      return chaos(rest);
+    case "--version":
+    case "-v":
+      process.stdout.write(`${await version()}\n`);
+      return EXIT.passed;
+    case "--help":
+    case "-h":
+    case "help":
+      process.stdout.write(HELP);
+      return EXIT.passed;
+    case undefined:
+      process.stderr.write(HELP);
+      return EXIT.usage;
+    default:
+      throw new UsageError(`there is no command "${command}"; "breakwater --help" names them`);
+  }
+}
+
+/** The kit is installed by those who want it: a service in production needs no PostgreSQL servers. */
+async function chaos(rest: readonly string[]): Promise<number> {
+  try {
+    await import("@breakwater/chaos");
+  } catch (error) {
+    if ((error as { readonly code?: string }).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    const { message } = error as Error;
+    process.stderr.write(`breakwater chaos needs the kit: npm install --save-dev @breakwater/chaos\n(${message})\n`);
+    return EXIT.notRun;
+  }
+  const { chaosCommand } = await import("./chaos.ts");
+  return chaosCommand(rest);
+}
+
+async function version(): Promise<string> {
+  const manifest = await readFile(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { readonly version: string }).version;
+}
+
+// Who reads along may stop reading.
+process.stdout.on("error", () => {});
+process.stderr.on("error", () => {});
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof UsageError) {
+    process.stderr.write(`breakwater: ${error.message}\n`);
+    process.exitCode = EXIT.usage;
+  } else {
+    process.stderr.write(`breakwater: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exitCode = EXIT.notRun;
+  }
+}

@@ -1,0 +1,21 @@
+/** What a run is made of while it runs: given to steps that are functions. */
+import type { Cluster } from "../cluster/cluster.ts";
+import type { ClusterNode } from "../cluster/node.ts";
+import type { Faults } from "../faults/faults.ts";
+import type { History } from "../history/history.ts";
+import type { Subject } from "./subject.ts";
+
+export interface RunContext {
+  readonly cluster: Cluster;
+  readonly faults: Faults;
+  readonly history: History;
+  readonly subject: Subject;
+  /** Dice of this step, from 0 up to 1: the same for the same seed. */
+  readonly random: () => number;
+  /** Aborted when the run is given up. */
+  readonly signal: AbortSignal;
+  /** The nodes that a scenario calls so, such as `old-primary` or `replica`. */
+  nodes(target: string): readonly ClusterNode[];
+  /** Lets the service's name stand for these nodes from now on. */
+  names(targets: readonly string[]): void;
+}

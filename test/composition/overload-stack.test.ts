@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BulkheadFullError, Causality, type Clock, compose, StackOrderError, TimeoutError } from "@breakwater/core";
+import { BulkheadFullError, Causality, compose, StackOrderError, TimeoutError } from "@breakwater/core";
 import { failing, fakeCall, fakePool, ManualClock } from "@breakwater/core/testing";
 import {
   adaptiveLimit,
@@ -13,29 +13,6 @@ import {
   ThrottledError,
   timeout,
 } from "@breakwater/policies";
-import { policyConformance } from "../conformance/policy.ts";
-
-policyConformance("bulkhead", (clock) => bulkhead({ clock }));
-policyConformance("adaptive-limit", (clock) => adaptiveLimit({ clock }));
-policyConformance("throttle", (clock) => throttle({ clock }));
-// A shared read has a signal of its own: who leaves must not end it for the others.
-const unsignalled = (clock: Clock): ReturnType<typeof coalesce> =>
-  coalesce({ clock, only: ({ signal }) => signal === undefined });
-policyConformance("coalesce", unsignalled);
-policyConformance("fallback", () => fallback({ for: { rejected: true }, value: "instead" }));
-
-const all = (clock: Clock): ReturnType<typeof compose> =>
-  compose(
-    unsignalled(clock),
-    fallback({ for: { rejected: true }, value: "instead" }),
-    timeout({ limitMs: 1000, clock }),
-    retry({ clock }),
-    circuitBreaker({ clock }),
-    throttle({ clock }),
-    bulkhead({ clock }),
-    adaptiveLimit({ clock }),
-  );
-policyConformance("all against overload", all);
 
 /** A pool whose calls end when they are told to. */
 function heldPool() {

@@ -230,9 +230,9 @@ function naiveQueue(): Policy {
 const stacks: Readonly<Record<string, (clock: Clock) => Policy>> = {
   "no policy": () => compose(),
   "naive queue": naiveQueue,
-  "bulkhead, fifo, long wait": (clock) => bulkhead({ clock, maxConcurrent: PLACES }),
-  "bulkhead, fifo, short wait": (clock) => bulkhead({ clock, maxConcurrent: PLACES, maxWaitMs: 30 }),
-  "bulkhead, lifo-under-load": (clock) => bulkhead({ clock, maxConcurrent: PLACES, order: "lifo-under-load" }),
+  "bulkhead, fifo, long wait": (clock) => bulkhead({ clock, maxConcurrent: PLACES, order: "fifo" }),
+  "bulkhead, fifo, short wait": (clock) => bulkhead({ clock, maxConcurrent: PLACES, order: "fifo", maxWaitMs: 30 }),
+  "bulkhead as it is by default": (clock) => bulkhead({ clock, maxConcurrent: PLACES }),
   "bulkhead, codel": (clock) => bulkhead({ clock, maxConcurrent: PLACES, order: "codel", targetMs: 15 }),
   adaptiveLimit: (clock) => adaptiveLimit({ clock }),
   "bulkhead that follows adaptiveLimit": (clock) => {
@@ -274,7 +274,7 @@ describe("twice the capacity for 60 s", () => {
 
   it.each([
     "bulkhead, fifo, short wait",
-    "bulkhead, lifo-under-load",
+    "bulkhead as it is by default",
     "bulkhead, codel",
     "adaptiveLimit",
     "bulkhead that follows adaptiveLimit",

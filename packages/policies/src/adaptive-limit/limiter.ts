@@ -78,6 +78,11 @@ export class Limiter implements PolicyPart {
     }, this.#failed);
   }
 
+  /** The bounds as they were given. */
+  get bounds(): Readonly<{ min: number; max: number }> {
+    return this.#bounds;
+  }
+
   /** Changes the bounds; what has been learned stays. */
   change(limits: AdaptiveLimits): void {
     this.#bounds = checkBounds(limits, this.#bounds);

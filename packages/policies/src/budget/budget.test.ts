@@ -75,6 +75,20 @@ describe("retryBudget", () => {
     expect(await fc.check(holds, { numRuns: 30 })).toMatchObject({ failed: false });
   });
 
+  it("can be changed without forgetting what was counted", () => {
+    const clock = new ManualClock();
+    const budget = retryBudget({ clock, ratio: 0.1, minPerWindow: 0 });
+    for (let call = 0; call < 160; call += 1) budget.recordCall();
+    for (let retry = 0; retry < 16; retry += 1) expect(budget.tryRetry()).toBe(true);
+    expect(budget.tryRetry()).toBe(false);
+    for (const wrong of [{ ratio: 2 }, { ratio: 0.5, minPerWindow: -1 }, { windowMs: 5 } as object]) {
+      expect(() => budget.change(wrong)).toThrow(expect.objectContaining({ code: "ERR_BREAKWATER_OPTION" }));
+    }
+    expect(budget.tryRetry()).toBe(false);
+    budget.change({ ratio: 0.2 });
+    expect(budget.stats()).toMatchObject({ calls: 160, retries: 16, left: 16 });
+  });
+
   it.each<[string, RetryBudgetOptions]>([
     ["retryBudget.ratio", { ratio: 0 }],
     ["retryBudget.ratio", { ratio: 1.1 }],

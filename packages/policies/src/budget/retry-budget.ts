@@ -48,6 +48,12 @@ export interface RetryBudget {
   stats(): RetryBudgetStats;
 }
 
+/** A budget whose limits may be changed while it is in use. */
+export interface AdjustableBudget extends RetryBudget {
+  /** Changes limits; what was counted stays, and so does a limit that is left out. @throws OptionError when one is out of range. */
+  change(limits: Pick<RetryBudgetOptions, "ratio" | "minPerWindow">): void;
+}
+
 /** Reading the time costs more than counting, so calls are counted in groups; a group is at most this many. */
 const GROUP = 16;
 
@@ -60,12 +66,11 @@ const GROUP = 16;
  * of 10 a second). The bound holds from 25 calls a second on; a pool with fewer never meets the limit in practice.
  * @throws OptionError when an option is unknown or out of range.
  */
-export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
+export function retryBudget(options: RetryBudgetOptions = {}): AdjustableBudget {
   knownOptions("retryBudget", options, ["ratio", "windowMs", "minPerWindow", "clock"]);
-  const { ratio = 0.2, windowMs = 10_000, minPerWindow = 50, clock = systemClock } = options;
-  checkRatio("retryBudget.ratio", ratio);
+  const { windowMs = 10_000, clock = systemClock } = options;
+  let { ratio, minPerWindow } = checkLimits(options, DEFAULTS);
   positiveMs("retryBudget.windowMs", windowMs);
-  nonNegativeInteger("retryBudget.minPerWindow", minPerWindow);
   if (typeof clock?.setTimer !== "function") throw new OptionError("retryBudget.clock", clock, "a clock");
 
   const calls = new SlidingCount(windowMs, clock.now());
@@ -80,6 +85,10 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
   };
 
   return {
+    change(limits) {
+      knownOptions("retryBudget", limits, ["ratio", "minPerWindow"]);
+      ({ ratio, minPerWindow } = checkLimits(limits, { ratio, minPerWindow }));
+    },
     recordCall() {
       if (++uncounted < GROUP) return;
       calls.add(uncounted, clock.now());
@@ -100,4 +109,17 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
       return Object.freeze({ calls: calls.total(nowMs), retries: retries.total(nowMs), left: free, refused });
     },
   };
+}
+
+interface Limits {
+  readonly ratio: number;
+  readonly minPerWindow: number;
+}
+
+const DEFAULTS: Limits = { ratio: 0.2, minPerWindow: 50 };
+
+function checkLimits(given: RetryBudgetOptions, now: Limits): Limits {
+  const { ratio = now.ratio, minPerWindow = now.minPerWindow } = given;
+  checkRatio("retryBudget.ratio", ratio);
+  return { ratio, minPerWindow: nonNegativeInteger("retryBudget.minPerWindow", minPerWindow) };
 }

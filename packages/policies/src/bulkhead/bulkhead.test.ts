@@ -58,6 +58,24 @@ describe("bulkhead", () => {
     expect(stats()).toMatchObject({ running: 0, waiting: 0 });
   });
 
+  it("sends those back who wait when the pool below is interrupted, and goes on", async () => {
+    const { pool, call, clock, end, outcomes, inner, stats } = setUp();
+    for (const name of ["a", "b", "c", "d"]) call(name);
+    const reason = new Error("the node stopped answering");
+    pool.interrupt(reason, "waiting");
+    await clock.advance(0);
+    for (const name of ["c", "d"]) {
+      expect(outcomes.get(name)).toMatchObject({ code: "ERR_BREAKWATER_NODE_LOST", cause: reason });
+      expect(failureOf(outcomes.get(name))).toMatchObject({ phase: "connect", effect: "none", retry: "other-node" });
+    }
+    expect(outcomes.has("a")).toBe(false);
+    expect(stats()).toMatchObject({ running: 2, waiting: 0 });
+    expect(clock.pending).toBe(0);
+    call("e");
+    await end("a");
+    expect(inner.calls.at(-1)?.label).toBe("e");
+  });
+
   it("takes the pool's own number of connections when no number is said", () => {
     const pool = bulkhead()(fakePool());
     expect(pool.stats().policies[0]).toMatchObject({ policy: "bulkhead", maxConcurrent: 10, maxQueued: 1000 });

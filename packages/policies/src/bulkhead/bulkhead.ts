@@ -46,6 +46,8 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
       return {
         execute: (operation, next) => gate.execute(operation, next),
         stats: () => gate.stats(),
+        control: { options: () => gate.limits, configure: (limits) => gate.change(limits) },
+        interrupt: (reason) => gate.interrupt(reason),
         close: () => {
           gates.delete(gate);
           gate.close();

@@ -4,7 +4,9 @@
 import {
   abortReason,
   BulkheadFullError,
+  type Failure,
   type Next,
+  NodeLostError,
   type Operation,
   type PolicyPart,
   type Pool,
@@ -18,6 +20,16 @@ import { type Place, Queue } from "./queue.ts";
 import { StandingQueue } from "./standing-queue.ts";
 
 const RANKS = { critical: 0, normal: 1, sheddable: 2 } as const;
+
+/** As an adapter says it of who waits for a connection there. */
+const INTERRUPTED: Failure = {
+  phase: "connect",
+  effect: "none",
+  retry: "other-node",
+  blames: "node",
+  connection: "keep",
+  reason: "the node was lost before the call was sent",
+};
 
 /** A call that waits. */
 interface Waiter extends Place<Waiter> {
@@ -65,6 +77,11 @@ export class Gate implements PolicyPart {
     return this.#run(operation, next);
   }
 
+  /** The limits as they are now. */
+  get limits(): Readonly<CheckedLimits> {
+    return this.#limits;
+  }
+
   /** Changes limits; who runs goes on, and who waits in a queue that became shorter is shed from the bottom. */
   change(limits: BulkheadLimits): void {
     this.#limits = checkLimits(limits, this.#limits);
@@ -92,11 +109,20 @@ export class Gate implements PolicyPart {
     };
   }
 
+  /** Sends everybody back who waits: the pool below has lost its node, or those who can are to go elsewhere. */
+  interrupt(reason: Error): void {
+    this.#sendBack(() => new NodeLostError(this.pool, reason.message, INTERRUPTED, reason));
+  }
+
   close(): void {
     this.#closed = true;
+    this.#sendBack(() => new PoolClosedError(this.pool));
+  }
+
+  #sendBack(why: () => Error): void {
     for (let each = this.#queue.soonest; each !== undefined; each = this.#queue.soonest) {
       this.#leave(each);
-      each.refuse(new PoolClosedError(this.pool));
+      each.refuse(why());
     }
     this.#tidy();
   }

@@ -28,7 +28,7 @@ export interface BulkheadLimits {
   readonly maxQueued?: number;
   /** Longest wait of one call, in milliseconds; above 0. A nearer deadline ends it sooner. @default 1000 */
   readonly maxWaitMs?: number;
-  /** Who is next. @default "fifo" */
+  /** Who is next. @default "lifo-under-load" */
   readonly order?: QueueOrder;
 }
 
@@ -66,7 +66,12 @@ export interface CheckedLimits {
 }
 
 const LIMITS = ["maxConcurrent", "maxQueued", "maxWaitMs", "order"] as const;
-const DEFAULTS: CheckedLimits = { maxConcurrent: undefined, maxQueued: 1000, maxWaitMs: 1000, order: "fifo" };
+const DEFAULTS: CheckedLimits = {
+  maxConcurrent: undefined,
+  maxQueued: 1000,
+  maxWaitMs: 1000,
+  order: "lifo-under-load",
+};
 
 /** @throws OptionError when an option is unknown or out of range. */
 export function checkBulkheadOptions(options: BulkheadOptions): CheckedBulkheadOptions {

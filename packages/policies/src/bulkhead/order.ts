@@ -1,42 +1,7 @@
 /**
  * Containers for those who wait: each step costs O(1), or O(log n) in the heap, however many there are.
- *
- * A `Set` would keep the order too, but finding its first entry steps over those deleted before it, which makes a long
- * queue slow.
  */
-
-/** Something that can stand in one chain at a time. */
-export interface Linked<Item> {
-  before: Item | undefined;
-  after: Item | undefined;
-}
-
-/** Items in the order of their coming. Any one can leave in constant time. */
-export class Chain<Item extends Linked<Item>> {
-  first: Item | undefined;
-  last: Item | undefined;
-  size = 0;
-
-  push(item: Item): void {
-    item.before = this.last;
-    item.after = undefined;
-    if (this.last === undefined) this.first = item;
-    else this.last.after = item;
-    this.last = item;
-    this.size++;
-  }
-
-  /** Takes an item out that stands in this chain. */
-  remove(item: Item): void {
-    if (item.before === undefined) this.first = item.after;
-    else item.before.after = item.after;
-    if (item.after === undefined) this.last = item.before;
-    else item.after.before = item.before;
-    item.before = undefined;
-    item.after = undefined;
-    this.size--;
-  }
-}
+export { Chain, type Linked } from "@breakwater/core";
 
 /** The item that comes first by a comparison, with any item able to leave: a binary heap whose items know their place. */
 export class Heap<Item extends { place: number }> {

@@ -450,3 +450,110 @@ describe("circuitBreaker", () => {
     }
   });
 });
+
+describe("the slow-call rule of circuitBreaker", () => {
+  const slowRule = { trip: { kind: "count", minimumCalls: 4, size: 10 }, slowCallMs: 100, slowCallRatio: 0.5 } as const;
+
+  /** Calls that take a time, and one that tries. */
+  function slowly(options: CircuitBreakerOptions = slowRule) {
+    const all = setUp(options);
+    const take = async (ms: number, how: unknown = "ok", operation: Operation<unknown> = fakeCall()): Promise<void> => {
+      const { outcome, resolve, reject } = all.begin(operation);
+      await all.clock.advance(ms);
+      if (how instanceof Error) reject(how);
+      else resolve(how);
+      await outcome;
+    };
+    return { ...all, take };
+  }
+
+  it("is off unless asked for", async () => {
+    const { take, state, pool } = slowly({});
+    for (let each = 0; each < 30; each += 1) await take(60_000);
+    expect(state()).toBe("closed");
+    expect(pool.stats().policies[0]).not.toHaveProperty("slow");
+  });
+
+  it("opens at its share of slow calls, and says that load is to blame", async () => {
+    const { take, state, pool } = slowly();
+    const heard = vi.fn<(event: CircuitOpened) => void>();
+    pool.events.on("circuit-breaker:opened", heard);
+    await take(1);
+    await take(99);
+    await take(100);
+    expect(state()).toBe("closed");
+    expect(pool.stats().policies[0]).toMatchObject({ slow: 1 });
+    await take(100);
+    expect(state()).toBe("open");
+    expect(heard.mock.calls[0]?.[0]).toMatchObject({ from: "closed", failure: { blames: "load", effect: "none" } });
+  });
+
+  it("counts slow calls that failed, and neither what was refused further in nor what a caller's function took", async () => {
+    const { take, state } = slowly();
+    const refused = new CircuitOpenError("inner", 5);
+    for (let each = 0; each < 10; each += 1) await take(200, refused);
+    for (const kind of ["transaction", "session"] as const) {
+      const { statement: _, ...others } = fakeCall();
+      const operation = { ...others, kind, transaction: {} } as Operation<unknown>;
+      for (let each = 0; each < 10; each += 1) await take(200, "ok", operation);
+    }
+    expect(state()).toBe("closed");
+    for (let each = 0; each < 4; each += 1) await take(200, violation());
+    expect(state()).toBe("open");
+  });
+
+  it("forgets slow calls that are out of the window", async () => {
+    const { take, clock, state } = slowly({ ...slowRule, slowCallRatio: 1 });
+    for (let each = 0; each < 3; each += 1) await take(100);
+    await clock.advance(11_000);
+    for (let each = 0; each < 3; each += 1) await take(100);
+    expect(state()).toBe("closed");
+    await take(100);
+    expect(state()).toBe("open");
+  });
+
+  it("stays open after a trial that is slow, and for all that a probe is answered", async () => {
+    const { take, call, clock, state, seen } = slowly();
+    for (let each = 0; each < 4; each += 1) await take(100);
+    await call("ok", probe());
+    expect(state()).toBe("open");
+    await clock.advance(1_000);
+    await take(150);
+    expect(state()).toBe("open");
+    await clock.advance(1_000);
+    await take(50);
+    expect(state()).toBe("closed");
+    expect(seen.map((line) => line.slice("fake ".length))).toEqual([
+      "opened closed",
+      "half-opened",
+      "opened half-open",
+      "half-opened",
+      "closed trial",
+    ]);
+  });
+
+  it("can be changed while it works, without losing what was counted", async () => {
+    const { take, pool, state } = slowly({ ...slowRule, slowCallRatio: 1 });
+    await take(1);
+    for (let each = 0; each < 4; each += 1) await take(100);
+    expect(state()).toBe("closed");
+    pool.controls?.()[0]?.configure({ slowCallRatio: 0.8 });
+    await take(100);
+    expect(state()).toBe("open");
+    pool.controls?.()[0]?.act("reset");
+    pool.controls?.()[0]?.configure({ slowCallMs: false });
+    for (let each = 0; each < 10; each += 1) await take(500);
+    expect(state()).toBe("closed");
+  });
+
+  it.each([
+    ["slowCallMs", 0],
+    ["slowCallMs", "5"],
+    ["slowCallRatio", 0],
+    ["slowCallRatio", 1.1],
+  ])("refuses %s: %s", (option, value) => {
+    expect(() => circuitBreaker({ [option]: value })).toThrow(
+      expect.objectContaining({ option: `circuitBreaker.${option}` }),
+    );
+  });
+});

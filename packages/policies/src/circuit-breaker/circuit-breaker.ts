@@ -49,6 +49,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBrea
       return {
         execute: (operation, next) => circuit.execute(operation, next),
         stats: () => circuit.stats(),
+        control: circuit.control,
         close: () => void circuits.delete(circuit),
       };
     },

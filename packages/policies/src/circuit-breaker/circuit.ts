@@ -2,15 +2,20 @@
  * The circuit of one pool: closed, open, half-open or isolated.
  */
 import {
+  adjustable,
   CircuitOpenError,
   type Failure,
   failureOf,
   type Next,
   type Operation,
+  type PolicyControl,
   type PolicyPart,
   type Pool,
+  RejectedError,
 } from "@breakwater/core";
-import type { CheckedCircuitBreakerOptions } from "./options.ts";
+import type { CircuitClosed } from "./events.ts";
+import { ADJUSTABLE, type CheckedCircuitBreakerOptions, checkCircuitBreakerOptions } from "./options.ts";
+import { SlowCalls, TOO_SLOW } from "./slow-calls.ts";
 import { makeTrip, type Trip } from "./trip.ts";
 import { verdictOf } from "./verdict.ts";
 
@@ -23,9 +28,13 @@ interface Watch {
 }
 
 export class Circuit implements PolicyPart {
-  readonly #options: CheckedCircuitBreakerOptions;
+  readonly control: PolicyControl;
+  #options: CheckedCircuitBreakerOptions;
   readonly #pool: Pool;
-  readonly #trip: Trip;
+  #trip: Trip;
+  #slow: SlowCalls;
+  /** It opened because calls were slow: that a probe is answered is no news then. */
+  #wasSlow = false;
   #state: CircuitState = "closed";
   /**
    * Counts the outcomes of calls that began in this closed period, and no others: calls that hung through a break all
@@ -36,7 +45,7 @@ export class Circuit implements PolicyPart {
   #openedAtMs: number | undefined;
   /** The call that tries while half-open; undefined when the last one told nothing, so that the next call tries. */
   #trial: { readonly sinceMs: number } | undefined;
-  #isolations = 0;
+  readonly #isolations = new Set<object>();
   #opened = 0;
   #rejected = 0;
 
@@ -44,6 +53,15 @@ export class Circuit implements PolicyPart {
     this.#options = options;
     this.#pool = pool;
     this.#trip = makeTrip(options.trip, options.clock);
+    this.#slow = new SlowCalls(options);
+    this.control = adjustable({
+      owner: "circuitBreaker",
+      options,
+      names: ADJUSTABLE,
+      check: checkCircuitBreakerOptions,
+      apply: (changed) => this.#change(changed),
+      actions: { isolate: () => this.isolate(), reset: () => this.reset(), state: () => this.state },
+    });
     this.#watch = this.#newWatch();
   }
 
@@ -56,7 +74,12 @@ export class Circuit implements PolicyPart {
   }
 
   execute<T>(operation: Operation<T>, next: Next): Promise<T> {
-    if (this.#state === "closed") return next(operation).then(this.#watch.ok, this.#watch.failed);
+    if (this.#state === "closed") {
+      const { ok, failed } = this.#watch;
+      // What a caller's function does takes time of its own.
+      const timed = this.#options.slowCallMs !== false && operation.kind === "query";
+      return (timed ? this.#timed(operation, next) : next(operation)).then(ok, failed);
+    }
     if (operation.purpose === "probe") return this.#probe(operation, next);
     const retryAfterMs = this.#retryAfterMs();
     if (retryAfterMs === 0 && this.#mayTry()) return this.#try(operation, next);
@@ -66,23 +89,29 @@ export class Circuit implements PolicyPart {
 
   /** Refuses calls until the returned function is called, and every other one that was given out. */
   isolate(): () => void {
-    if (this.#isolations++ === 0) {
+    const isolation = {};
+    if (this.#isolations.add(isolation).size === 1) {
       this.#state = "isolated";
       this.#trial = undefined;
       this.#pool.events.emit("circuit-breaker:isolated", { pool: this.#pool.name });
     }
-    let lifted = false;
     return () => {
-      if (lifted) return;
-      lifted = true;
-      if (--this.#isolations === 0) this.#close("lifted");
+      if (this.#isolations.delete(isolation) && this.#isolations.size === 0) this.#close("lifted");
     };
+  }
+
+  /** Closes the circuit, whatever it was, and lifts every isolation. */
+  reset(): void {
+    this.#isolations.clear();
+    if (this.#state === "closed") this.#forget();
+    else this.#close("reset");
   }
 
   stats(): Readonly<Record<string, unknown>> {
     return {
       state: this.#state,
       ...this.#trip.counts(),
+      ...(this.#options.slowCallMs !== false && { slow: this.#slow.count }),
       rejected: this.#rejected,
       opened: this.#opened,
       openedAtMs: this.#openedAtMs,
@@ -104,6 +133,8 @@ export class Circuit implements PolicyPart {
   #try<T>(operation: Operation<T>, next: Next): Promise<T> {
     const trial = { sinceMs: this.#options.clock.now() };
     this.#trial = trial;
+    const tooSlow = (): boolean =>
+      operation.kind === "query" && this.#isSlow(this.#options.clock.now() - trial.sinceMs);
     if (this.#state === "open") {
       this.#state = "half-open";
       this.#pool.events.emit("circuit-breaker:half-opened", { pool: this.#pool.name });
@@ -113,7 +144,8 @@ export class Circuit implements PolicyPart {
     const undecided = (): boolean => this.#state === "half-open" && this.#opened === opened;
     return next(operation).then(
       (value) => {
-        if (undecided()) this.#close("trial");
+        if (undecided() && tooSlow()) this.#open("half-open", TOO_SLOW);
+        else if (undecided()) this.#close("trial");
         return value;
       },
       (error: unknown) => {
@@ -132,7 +164,7 @@ export class Circuit implements PolicyPart {
     const alive = (): void => {
       // An answer to what was asked before the circuit last opened is no news.
       const waiting = this.#state === "open" || this.#state === "half-open";
-      if (waiting && this.#opened === opened) this.#close("probe");
+      if (waiting && this.#opened === opened && !this.#wasSlow) this.#close("probe");
     };
     return next(operation).then(
       (value) => {
@@ -141,6 +173,34 @@ export class Circuit implements PolicyPart {
       },
       (error: unknown) => {
         if (verdictOf(error, this.#options.counts) === "answered") alive();
+        throw error;
+      },
+    );
+  }
+
+  #isSlow(tookMs: number): boolean {
+    const { slowCallMs } = this.#options;
+    return slowCallMs !== false && tookMs >= slowCallMs;
+  }
+
+  /** Counts how long a call took, beside how it ended. */
+  #timed<T>(operation: Operation<T>, next: Next): Promise<T> {
+    const watch = this.#watch;
+    const { clock } = this.#options;
+    const sinceMs = clock.now();
+    const ended = (): void => {
+      if (this.#state !== "closed" || this.#watch !== watch) return;
+      const slow = this.#isSlow(clock.now() - sinceMs);
+      if (this.#slow.call(slow, this.#options.slowCallRatio)) this.#open("closed", TOO_SLOW);
+    };
+    return next(operation).then(
+      (value) => {
+        ended();
+        return value;
+      },
+      (error: unknown) => {
+        // Refused further in: the node was not asked.
+        if (!(error instanceof RejectedError)) ended();
         throw error;
       },
     );
@@ -164,8 +224,24 @@ export class Circuit implements PolicyPart {
     return watch;
   }
 
+  #forget(): void {
+    this.#trip.reset();
+    this.#slow.reset();
+    this.#watch = this.#newWatch();
+  }
+
+  /** Counting begins anew only where the rule is of another kind, or about other calls. */
+  #change(options: CheckedCircuitBreakerOptions): void {
+    const { trip, clock } = this.#options;
+    this.#options = options;
+    if (JSON.stringify(options.trip) === JSON.stringify(trip)) return;
+    this.#trip = makeTrip(options.trip, clock, this.#trip);
+    this.#slow = new SlowCalls(options);
+  }
+
   #open(from: "closed" | "half-open", failure: Failure): void {
     this.#state = "open";
+    this.#wasSlow = failure === TOO_SLOW;
     this.#trial = undefined;
     this.#openedAtMs = this.#options.clock.now();
     this.#opened++;
@@ -173,11 +249,10 @@ export class Circuit implements PolicyPart {
     this.#pool.events.emit("circuit-breaker:opened", { pool: this.#pool.name, from, breakMs, failure });
   }
 
-  #close(why: "trial" | "probe" | "lifted"): void {
+  #close(why: CircuitClosed["why"]): void {
     this.#state = "closed";
     this.#trial = undefined;
-    this.#trip.reset();
-    this.#watch = this.#newWatch();
+    this.#forget();
     this.#pool.events.emit("circuit-breaker:closed", { pool: this.#pool.name, why });
   }
 }

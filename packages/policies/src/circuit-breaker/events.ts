@@ -19,10 +19,10 @@ export interface CircuitHalfOpened {
   readonly pool: string;
 }
 
-/** Calls pass again: a trial or a probe was answered, or the last isolation was lifted. */
+/** Calls pass again: a trial or a probe was answered, the last isolation was lifted, or it was reset by hand. */
 export interface CircuitClosed {
   readonly pool: string;
-  readonly why: "trial" | "probe" | "lifted";
+  readonly why: "trial" | "probe" | "lifted" | "reset";
 }
 
 /** The circuit was taken out of service by hand. */

@@ -54,6 +54,14 @@ export interface CircuitBreakerOptions {
    * which turns an overload into an outage. @default ["node"]
    */
   readonly counts?: readonly CountedBlame[];
+  /**
+   * From how many milliseconds on a statement is slow; above 0. Slow ones are counted beside those that failed, over the
+   * window and from the number of calls of `trip`, or 10 s and 10 calls. A server that is asked for too much is slow: with
+   * this rule its circuit opens, and everybody is refused. @default false: none is slow
+   */
+  readonly slowCallMs?: number | false;
+  /** Share of slow statements at which it opens; above 0, at most 1. Only with `slowCallMs`. @default 1 */
+  readonly slowCallRatio?: number;
   /** Source of the time. @default systemClock */
   readonly clock?: Clock;
 }
@@ -74,8 +82,13 @@ export interface CheckedCircuitBreakerOptions {
   readonly trip: CheckedTrip;
   readonly breakMs: number;
   readonly counts: readonly string[];
+  readonly slowCallMs: number | false;
+  readonly slowCallRatio: number;
   readonly clock: Clock;
 }
+
+/** What may be changed while it works. */
+export const ADJUSTABLE = ["trip", "breakMs", "counts", "slowCallMs", "slowCallRatio"] as const;
 
 /** @throws OptionError when an option is unknown or out of range. */
 export function checkCircuitBreakerOptions(options: CircuitBreakerOptions): CheckedCircuitBreakerOptions {
@@ -83,14 +96,23 @@ export function checkCircuitBreakerOptions(options: CircuitBreakerOptions): Chec
     trip = { kind: "consecutive" },
     breakMs = 1000,
     counts = ["node"],
+    slowCallMs = false,
+    slowCallRatio = 1,
     clock = systemClock,
-  } = knownOptions("circuitBreaker", options, ["trip", "breakMs", "counts", "clock"]);
+  } = knownOptions("circuitBreaker", options, [...ADJUSTABLE, "clock"]);
   if (!Array.isArray(counts) || counts.length === 0) {
     throw new OptionError("circuitBreaker.counts", counts, 'an array of "node" and "load"');
   }
   for (const blame of counts) oneOf("circuitBreaker.counts", blame, ["node", "load"]);
   if (typeof clock?.setTimer !== "function") throw new OptionError("circuitBreaker.clock", clock, "a clock");
-  return { trip: checkTrip(trip), breakMs: positiveMs("circuitBreaker.breakMs", breakMs), counts: [...counts], clock };
+  return {
+    trip: checkTrip(trip),
+    breakMs: positiveMs("circuitBreaker.breakMs", breakMs),
+    counts: [...counts],
+    slowCallMs: slowCallMs === false ? false : positiveMs("circuitBreaker.slowCallMs", slowCallMs),
+    slowCallRatio: ratio("circuitBreaker.slowCallRatio", slowCallRatio),
+    clock,
+  };
 }
 
 const OWNER = "circuitBreaker.trip";

@@ -24,28 +24,47 @@ export interface Trip {
 /** The strategies open above a ratio; here it is the ratio at which to open. */
 const JUST_BELOW = 1 - 1e-9;
 
-export function makeTrip(trip: CheckedTrip, clock: Clock): Trip {
-  if (trip.kind === "sampling") return new Sampling(trip, clock);
+/** Makes the counting for a rule. It goes on from what one of the same kind, and over the same calls, has counted. */
+export function makeTrip(trip: CheckedTrip, clock: Clock, before?: Trip): Trip {
+  if (trip.kind === "sampling") return new Sampling(trip, clock, before instanceof Sampling ? before : undefined);
+  const { breaker: last } = before instanceof Counting ? before : {};
   if (trip.kind === "consecutive") {
     const breaker = new ConsecutiveBreaker(trip.failures);
-    return adapt(breaker, () => ({ failures: breaker.state }));
+    if (last instanceof ConsecutiveBreaker) breaker.state = last.state;
+    return new Counting(breaker, () => ({ failures: breaker.state }));
   }
   const { failureRatio, minimumCalls: minimumNumberOfCalls, size } = trip;
   const breaker = new CountBreaker({ threshold: failureRatio * JUST_BELOW, size, minimumNumberOfCalls });
-  return adapt(breaker, () => {
+  if (last instanceof CountBreaker && (last.state as { samples: unknown[] }).samples.length === size)
+    breaker.state = last.state;
+  return new Counting(breaker, () => {
     const { failures, successes } = breaker.state as { failures: number; successes: number };
     return { failures, successes };
   });
 }
 
-function adapt(breaker: IBreaker, counts: Trip["counts"]): Trip {
-  return {
-    success: () => breaker.success(CircuitState.Closed),
-    failure: () => breaker.failure(CircuitState.Closed),
+/** Opens as one of the strategies says. */
+class Counting implements Trip {
+  readonly breaker: IBreaker;
+  readonly counts: Trip["counts"];
+
+  constructor(breaker: IBreaker, counts: Trip["counts"]) {
+    this.breaker = breaker;
+    this.counts = counts;
+  }
+
+  success(): void {
+    this.breaker.success(CircuitState.Closed);
+  }
+
+  failure(): boolean {
+    return this.breaker.failure(CircuitState.Closed);
+  }
+
+  reset(): void {
     // A success while half-open is how the strategies are told that the circuit closes.
-    reset: () => breaker.success(CircuitState.HalfOpen),
-    counts,
-  };
+    this.breaker.success(CircuitState.HalfOpen);
+  }
 }
 
 /** Opens at a share of failures among the calls of a window of time. */
@@ -55,11 +74,12 @@ class Sampling implements Trip {
   readonly #failures: SlidingCount;
   readonly #successes: SlidingCount;
 
-  constructor(trip: Extract<CheckedTrip, { kind: "sampling" }>, clock: Clock) {
+  constructor(trip: Extract<CheckedTrip, { kind: "sampling" }>, clock: Clock, before: Sampling | undefined) {
     this.#trip = trip;
     this.#clock = clock;
-    this.#failures = new SlidingCount(trip.windowMs, clock.now());
-    this.#successes = new SlidingCount(trip.windowMs, clock.now());
+    const same = before !== undefined && before.#trip.windowMs === trip.windowMs ? before : undefined;
+    this.#failures = same === undefined ? new SlidingCount(trip.windowMs, clock.now()) : same.#failures;
+    this.#successes = same === undefined ? new SlidingCount(trip.windowMs, clock.now()) : same.#successes;
   }
 
   success(): void {

@@ -6,6 +6,7 @@
  */
 import {
   abortReason,
+  adjustable,
   bounded,
   type Causality,
   type Clock,
@@ -15,6 +16,7 @@ import {
   type Operation,
   OptionError,
   type Policy,
+  type PolicyControl,
   type PolicyPart,
   type Pool,
   positiveInteger,
@@ -49,6 +51,18 @@ const PLACEMENT = {
  * @throws OptionError when an option is unknown or out of range.
  */
 export function coalesce(options: CoalesceOptions = {}): Policy {
+  const checked = check(options);
+  return statefulPolicy("coalesce", (inner) => new Coalesce(checked, inner), PLACEMENT);
+}
+
+/** Options with every default filled in. */
+interface CheckedCoalesceOptions {
+  readonly only: CoalesceOptions["only"];
+  readonly maxKeys: number;
+  readonly clock: Clock;
+}
+
+function check(options: CoalesceOptions): CheckedCoalesceOptions {
   const {
     only,
     maxKeys = 10_000,
@@ -57,7 +71,7 @@ export function coalesce(options: CoalesceOptions = {}): Policy {
   if (only !== undefined && typeof only !== "function") throw new OptionError("coalesce.only", only, "a function");
   positiveInteger("coalesce.maxKeys", maxKeys);
   if (typeof clock?.setTimer !== "function") throw new OptionError("coalesce.clock", clock, "a clock");
-  return statefulPolicy("coalesce", (inner) => new Coalesce({ only, maxKeys, clock }, inner), PLACEMENT);
+  return { only, maxKeys, clock };
 }
 
 const RANKS: Readonly<Record<Priority, number>> = { critical: 2, normal: 1, sheddable: 0 };
@@ -78,23 +92,32 @@ interface Shared {
 }
 
 class Coalesce implements PolicyPart {
-  readonly #only: ((operation: Operation<unknown>) => boolean) | undefined;
-  readonly #maxKeys: number;
+  readonly control: PolicyControl;
+  #options: CheckedCoalesceOptions;
   readonly #clock: Clock;
   readonly #pool: Pool;
   readonly #running = new Map<string, Shared>();
   #sent = 0;
   #shared = 0;
 
-  constructor(options: { only: CoalesceOptions["only"]; maxKeys: number; clock: Clock }, pool: Pool) {
-    this.#only = options.only;
-    this.#maxKeys = options.maxKeys;
+  constructor(options: CheckedCoalesceOptions, pool: Pool) {
+    this.#options = options;
     this.#clock = options.clock;
     this.#pool = pool;
+    this.control = adjustable({
+      owner: "coalesce",
+      options,
+      names: ["only", "maxKeys"],
+      check,
+      apply: (changed) => {
+        this.#options = changed;
+      },
+    });
   }
 
   execute<T>(operation: Operation<T>, next: Next): Promise<T> {
-    if (!mayShare(operation) || this.#only?.(operation) === false) return next(operation);
+    const { only, maxKeys } = this.#options;
+    if (!mayShare(operation) || only?.(operation) === false) return next(operation);
     const key = keyOf(operation);
     if (key === undefined) return next(operation);
     const { signal } = operation;
@@ -105,7 +128,7 @@ class Coalesce implements PolicyPart {
       const again = (): Promise<T> => this.execute(operation, next);
       return this.#join(running, operation, again) as Promise<T>;
     }
-    if (running === undefined && this.#running.size >= this.#maxKeys) return next(operation);
+    if (running === undefined && this.#running.size >= maxKeys) return next(operation);
     return this.#join(this.#send(key, operation, next), operation) as Promise<T>;
   }
 

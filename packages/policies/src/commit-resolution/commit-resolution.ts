@@ -237,7 +237,8 @@ const REFUSES_TRANSACTION: ReadonlySet<unknown> = new Set(["25001", "2D000"]);
 /** The same statement as a unit that begins and commits. */
 function asTransaction<T>(operation: QueryOperation<T>): TransactionOperation<T> {
   const { statement: _, ...rest } = operation;
-  return { ...rest, kind: "transaction", transaction: {} };
+  // Its `run` may ask the operation for its statement.
+  return { ...rest, kind: "transaction", transaction: {}, run: (...given) => operation.run(...given) };
 }
 
 /** The same work, with its row in the ledger; not done when the row is there already. */

@@ -5,10 +5,12 @@
  * sessions never, since their connection cannot be made up.
  */
 import {
+  adjustable,
   failureOf,
   type Next,
   type Operation,
   type Policy,
+  type PolicyControl,
   type PolicyPart,
   type Pool,
   statefulPolicy,
@@ -33,19 +35,29 @@ const PLACEMENT = {
  */
 export function fallback(options: FallbackOptions): Policy {
   const checked = checkFallbackOptions(options);
-  return statefulPolicy("fallback", (inner) => new Fallback(checked, inner), PLACEMENT);
+  return statefulPolicy("fallback", (inner) => new Fallback(options, checked, inner), PLACEMENT);
 }
 
 class Fallback implements PolicyPart {
-  readonly #options: CheckedFallbackOptions;
+  readonly control: PolicyControl;
+  #options: CheckedFallbackOptions;
   readonly #pool: Pool;
   #stale = 0;
   #answered = 0;
   #failed = 0;
 
-  constructor(options: CheckedFallbackOptions, pool: Pool) {
+  constructor(given: FallbackOptions, options: CheckedFallbackOptions, pool: Pool) {
     this.#options = options;
     this.#pool = pool;
+    this.control = adjustable({
+      owner: "fallback",
+      options: { ...given, writes: options.writes },
+      names: ["for", "value", "stale", "writes"],
+      check: (changed: FallbackOptions) => ({ ...changed, writes: checkFallbackOptions(changed).writes }),
+      apply: (changed) => {
+        this.#options = checkFallbackOptions(changed);
+      },
+    });
   }
 
   execute<T>(operation: Operation<T>, next: Next): Promise<T> {

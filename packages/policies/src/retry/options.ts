@@ -49,7 +49,8 @@ export interface CheckedRetryOptions extends Backoff {
   readonly random: Random;
 }
 
-const KNOWN = [
+/** What may be changed while it works. */
+export const ADJUSTABLE = [
   "maxRetries",
   "initialDelayMs",
   "maxDelayMs",
@@ -58,9 +59,8 @@ const KNOWN = [
   "budget",
   "retryLockTimeouts",
   "retryStatementTimeouts",
-  "clock",
-  "random",
 ] as const;
+const KNOWN = [...ADJUSTABLE, "clock", "random"] as const;
 
 /** @throws OptionError when an option is unknown or out of range. */
 export function checkRetryOptions(options: RetryOptions): CheckedRetryOptions {

@@ -5,19 +5,21 @@
  * whatever a new attempt should meet anew (router, breaker), and inside `timeout`, which then bounds all attempts together.
  */
 import {
+  adjustable,
   type Failure,
   failureOf,
   type Next,
   type Operation,
   type Policy,
+  type PolicyControl,
   type Pool,
   statefulPolicy,
 } from "@breakwater/core";
-import { type RetryBudget, retryBudget } from "../budget/index.ts";
+import { type AdjustableBudget, type RetryBudget, retryBudget } from "../budget/index.ts";
 import { backoffMs } from "./backoff.ts";
 import type { RetryEnd } from "./events.ts";
 import { loop } from "./loop.ts";
-import { type CheckedRetryOptions, checkRetryOptions, type RetryOptions } from "./options.ts";
+import { ADJUSTABLE, type CheckedRetryOptions, checkRetryOptions, type RetryOptions } from "./options.ts";
 import { type FailedCall, honest, permits } from "./rules.ts";
 import { Waits } from "./waits.ts";
 
@@ -40,9 +42,10 @@ export function retry(options: RetryOptions = {}): Policy {
 }
 
 class Retry {
-  readonly #options: CheckedRetryOptions;
+  readonly control: PolicyControl;
+  #options: CheckedRetryOptions;
   readonly #pool: Pool;
-  readonly #budget: RetryBudget | undefined;
+  readonly #own: AdjustableBudget;
   readonly #waits: Waits;
   #closed = false;
   #calls = 0;
@@ -54,13 +57,24 @@ class Retry {
     this.#options = options;
     this.#pool = pool;
     this.#waits = new Waits(options.clock);
-    const { budget = retryBudget({ clock: options.clock }) } = options;
-    this.#budget = budget === false ? undefined : budget;
+    this.#own = retryBudget({ clock: options.clock });
+    this.control = adjustable({
+      owner: "retry",
+      options,
+      names: ADJUSTABLE,
+      check: checkRetryOptions,
+      apply: (changed) => {
+        this.#options = changed;
+      },
+      actions: { changeBudget: (limits: Parameters<AdjustableBudget["change"]>[0]) => this.#own.change(limits) },
+    });
   }
 
   execute<T>(operation: Operation<T>, next: Next): Promise<T> {
     // A probe asks how the node is at this moment; an answer to a second question would not tell.
     if (operation.purpose === "probe") return next(operation);
+    // Nor is a second go a call of the caller's: should it fail, there is the first.
+    if (operation.hedged?.other !== undefined) return next(operation);
     this.#calls++;
     this.#budget?.recordCall();
     return next(operation).then(undefined, (error: unknown) => this.#goOn(error, operation, next));
@@ -75,6 +89,11 @@ class Retry {
       waiting: this.#waits.size,
       budget: this.#budget?.stats(),
     };
+  }
+
+  get #budget(): RetryBudget | undefined {
+    const { budget = this.#own } = this.#options;
+    return budget === false ? undefined : budget;
   }
 
   close(): void {
@@ -131,7 +150,8 @@ class Retry {
     }
     if (this.#options.clock.now() + delayMs >= call.operation.deadline) return "deadline";
     // Contention is no sign of a server in trouble, and a serializable transaction that is not run again is of no use.
-    if (failure.blames === "contention" || this.#budget === undefined || this.#budget.tryRetry()) return undefined;
+    const budget = this.#budget;
+    if (failure.blames === "contention" || budget === undefined || budget.tryRetry()) return undefined;
     return "budget";
   }
 

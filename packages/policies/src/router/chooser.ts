@@ -1,12 +1,15 @@
 /**
  * The node for a call, among those that are well: by what the call may do, how fresh it must be, and the balancer.
  */
-import type { Causality, Clock, Events, Operation } from "@breakwater/core";
+import type { Causality, Clock, Events, HedgedGo, Operation } from "@breakwater/core";
 import type { Balancer } from "./balancer.ts";
 import type { Destination } from "./destination.ts";
 import { type Freshness, includes, isAfter, isBefore, isFree } from "./freshness.ts";
 import type { RouterNode } from "./node.ts";
 import type { Topology } from "./topology.ts";
+
+/** What the node of a second go must be other than. */
+export type OtherNode = NonNullable<HedgedGo["other"]>;
 
 const NONE: readonly RouterNode[] = [];
 
@@ -74,6 +77,26 @@ export class Chooser {
       if (open.length > 0) return this.#balance(open);
     }
     return primary !== undefined && !tried.includes(primary) ? primary : undefined;
+  }
+
+  /** A node for a read that is under way elsewhere; undefined when there is none that is well and fresh enough. */
+  async other(
+    { operation, node }: Destination<unknown>,
+    { nodes, primary: allowed }: OtherNode,
+  ): Promise<RouterNode | undefined> {
+    const { primary, readers } = this.#topology;
+    if (node !== undefined || needsPrimary(operation)) return undefined;
+    const among = allowed && primary !== undefined && !readers.includes(primary) ? [...readers, primary] : readers;
+    const open = among.filter(
+      (each) => !nodes.includes(each.name) && each.gate === undefined && (allowed || each !== primary),
+    );
+    const { causality } = operation;
+    if (open.length === 0) return undefined;
+    if (causality === undefined || isFree(operation, causality)) return this.#balance(open);
+    const { point, unplaced } = causality;
+    if (point === undefined || unplaced || primary === undefined) return undefined;
+    if (isBefore(point, primary) || isAfter(point, primary)) return undefined;
+    return open.includes(primary) ? primary : this.#freshness.choose(operation, point, open);
   }
 
   /** The node for a read that must include what its session has written and seen. */

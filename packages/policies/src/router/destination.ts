@@ -86,15 +86,17 @@ export class Destinations {
 
   /** A standby refused a call that was taken for a read. */
   refused(operation: Operation<unknown>): void {
-    if (operation.kind === "query" && !operation.accessSaid) this.#refused.add(operation.statement.text);
+    const statement = textOf(operation);
+    if (statement !== undefined && !operation.accessSaid) this.#refused.add(statement);
   }
 
   #learned<T>(operation: Operation<T>): Operation<T> {
-    if (operation.kind !== "query") return operation;
-    const { statement, access } = operation;
-    if (this.#refused.has(statement.text)) return access === "read" ? { ...operation, access: "write" } : operation;
+    const statement = textOf(operation);
+    if (statement === undefined) return operation;
+    const { access } = operation;
+    if (this.#refused.has(statement)) return access === "read" ? { ...operation, access: "write" } : operation;
     if (access === "read" || this.#functions === undefined) return operation;
-    return this.#functions.harmless(this.#dialect, statement.text) ? { ...operation, access: "read" } : operation;
+    return this.#functions.harmless(this.#dialect, statement) ? { ...operation, access: "read" } : operation;
   }
 }
 
@@ -105,10 +107,15 @@ interface CheckedRule {
   readonly access: Access | undefined;
 }
 
+/** The text of a call that is for one statement: of a query, and of a stream of its rows. */
+function textOf(operation: Operation<unknown>): string | undefined {
+  return operation.kind === "transaction" ? undefined : operation.statement?.text;
+}
+
 function fits(rule: CheckedRule, operation: Operation<unknown>): boolean {
   const { kind, label, access } = operation;
   if (rule.label !== undefined && rule.label !== label) return false;
-  return rule.fits({ text: kind === "query" ? operation.statement.text : undefined, kind, label, access });
+  return rule.fits({ text: textOf(operation), kind, label, access });
 }
 
 function ruled<T>(operation: Operation<T>, { to, access }: CheckedRule): Destination<T> {

@@ -1,4 +1,6 @@
 /** What a router tells. */
+import type { EjectionCause } from "./outliers.ts";
+
 declare module "@breakwater/core" {
   interface EventMap {
     /** A node does not answer, or refuses connections; no call is sent there until it answers a probe. */
@@ -9,8 +11,13 @@ declare module "@breakwater/core" {
     "router:role-changed": { readonly pool: string; readonly node: string; readonly role: "primary" | "replica" };
     /** A node says that it is the primary, but of an older history than another node's. It gets no calls. */
     "router:node-fenced": { readonly pool: string; readonly node: string };
-    /** A replica fails its calls, though it answers probes. It gets none for a while. */
-    "router:node-ejected": { readonly pool: string; readonly node: string; readonly forMs: number };
+    /** A replica fails its calls or is far slower than the others, though it answers probes. It gets none for a while. */
+    "router:node-ejected": {
+      readonly pool: string;
+      readonly node: string;
+      readonly forMs: number;
+      readonly cause: EjectionCause;
+    };
     /** An ejected replica gets calls again. */
     "router:node-readmitted": { readonly pool: string; readonly node: string };
     /** A replica is further behind than `maxLag` allows, or not any more. */
@@ -48,5 +55,3 @@ declare module "@breakwater/core" {
     };
   }
 }
-
-export {};

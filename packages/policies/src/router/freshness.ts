@@ -13,6 +13,7 @@ import {
   sleep,
 } from "@breakwater/core";
 import type { RouterNode } from "./node.ts";
+import type { RouterLimits } from "./options.ts";
 
 /** Longest wait for a node to say where it is, in milliseconds. */
 const ASK_MS = 1_000;
@@ -96,12 +97,12 @@ export function isFree({ access, consistency }: Operation<unknown>, causality: C
 /** What a router does for reads that must include what was written and seen before. */
 export class Freshness {
   readonly #clock: Clock;
-  readonly #waitMs: number;
+  readonly #limits: RouterLimits;
   readonly #questions = new Map<RouterNode, PositionQuestion>();
 
-  constructor(clock: Clock, waitMs: number) {
+  constructor(clock: Clock, limits: RouterLimits) {
     this.#clock = clock;
-    this.#waitMs = waitMs;
+    this.#limits = limits;
   }
 
   /**
@@ -125,7 +126,7 @@ export class Freshness {
     { point }: Causality,
     { deadline, signal }: Operation<unknown>,
   ): Promise<boolean> {
-    const until = Math.min(deadline, this.#clock.now() + this.#waitMs);
+    const until = Math.min(deadline, this.#clock.now() + this.#limits.freshnessWaitMs);
     for (;;) {
       const node = primary();
       if (node !== undefined && !isAfter(point, node)) return true;
@@ -142,7 +143,7 @@ export class Freshness {
   ): Promise<RouterNode | undefined> {
     const known = nodes.find((node) => includes(node.observed, point));
     if (known !== undefined) return known;
-    const until = Math.min(operation.deadline, this.#clock.now() + this.#waitMs);
+    const until = Math.min(operation.deadline, this.#clock.now() + this.#limits.freshnessWaitMs);
     const asked = nodes.slice(0, MAX_ASKED);
     for (;;) {
       const found = await this.#first(asked, point, until, operation.signal);

@@ -3,7 +3,7 @@
  */
 import { type Clock, type CloseOptions, type Events, type NodeStats, OptionError, type Pool } from "@breakwater/core";
 import type { NodeOptions, RouterNode } from "./node.ts";
-import { checkNode, nodeOf, type RouterOptions } from "./options.ts";
+import { checkNode, checkWeight, nodeOf, type RouterOptions } from "./options.ts";
 import type { NodeDescription, TopologySource } from "./sources/source.ts";
 import type { Topology } from "./topology.ts";
 
@@ -106,6 +106,13 @@ export class Membership implements RouterTopology {
   resume(name: string): void {
     this.#find(name).draining = false;
     this.#topology.arrange();
+  }
+
+  /** Gives a node another share of the reads. @throws OptionError for an unknown name, or a weight that is not above 0. */
+  weigh(name: string, weight: number): void {
+    const node = this.#find(name);
+    node.weight = checkWeight("weight", weight);
+    this.#topology.arrange(true);
   }
 
   /** Resolves when those that were taken out are closed. */

@@ -10,6 +10,7 @@ import {
   type Random,
   type Timer,
 } from "@breakwater/core";
+import type { RouterLimits } from "./options.ts";
 
 /** What a probe found. */
 export type Finding =
@@ -24,7 +25,7 @@ export type Finding =
 export interface MonitorOptions {
   readonly clock: Clock;
   readonly random: Random;
-  readonly probeTimeoutMs: number;
+  readonly limits: RouterLimits;
   /** How long from one probe to the next, in milliseconds, as things stand. */
   readonly pauseMs: () => number;
   /** The same, for a probe that a failed call asks for. */
@@ -89,7 +90,8 @@ export class Monitor {
     this.#probing = true;
     this.#again = false;
     this.#lastStart = clock.now();
-    const { onLate, onStuck, probeTimeoutMs } = this.#options;
+    const { onLate, onStuck } = this.#options;
+    const { probeTimeoutMs } = this.#options.limits;
     let timer = clock.setTimer(
       probeTimeoutMs * LATE,
       () => {
@@ -108,7 +110,8 @@ export class Monitor {
   }
 
   async #ask(): Promise<Finding> {
-    const { clock, probeTimeoutMs } = this.#options;
+    const { clock } = this.#options;
+    const { probeTimeoutMs } = this.#options.limits;
     try {
       const state = await this.#pool.execute<NodeState>({
         ...operationContext("read"),

@@ -4,6 +4,7 @@
 import type { NodeState, NodeStats, Pool } from "@breakwater/core";
 import type { Candidate } from "./balancer.ts";
 import type { Lag } from "./lag.ts";
+import { CallWindow } from "./outliers.ts";
 import type { SlowStart } from "./slow-start.ts";
 
 /** A node as it is given to a router. */
@@ -25,7 +26,7 @@ const QUIET_AGAIN_MS = 250;
 export class RouterNode implements Candidate {
   readonly name: string;
   readonly pool: Pool;
-  readonly weight: number;
+  weight: number;
   readonly zone: string | undefined;
   role: "primary" | "replica";
   state: NodeStats["state"] = "unknown";
@@ -48,6 +49,8 @@ export class RouterNode implements Candidate {
   lagging = false;
   /** Failed calls in a row, of the kinds that eject. */
   failures = 0;
+  /** Its calls since it was last compared with the others. */
+  readonly window: CallWindow = new CallWindow();
   ejections = 0;
   /** When its ejection ends; undefined when it is not ejected. */
   ejectedUntil: number | undefined;

@@ -2,6 +2,7 @@
  * What can be said of a router, and the checks of it.
  */
 import {
+  atLeast,
   type Clock,
   knownOptions,
   nonNegativeMs,
@@ -15,6 +16,7 @@ import {
   systemClock,
   text,
 } from "@breakwater/core";
+import type { RetryBudget } from "../budget/index.ts";
 import { type Balancer, type BalancerFactory, type BalancerName, BALANCERS } from "./balancer.ts";
 import { lookUpFunctionsOf, type Rule } from "./destination.ts";
 import type { EjectionOptions } from "./ejection.ts";
@@ -58,6 +60,11 @@ export interface RouterOptions {
   readonly freshnessWaitMs?: number;
   /** Most calls that wait for a node at one time. @default 10000 */
   readonly maxWaiting?: number;
+  /**
+   * Bounds how many calls that had been sent to a node go on at another at once; hand over the one that `retry` has. What
+   * a node did not take, or refused as a standby, goes on always. @default no bound
+   */
+  readonly budget?: RetryBudget;
   /** @default systemClock */
   readonly clock?: Clock;
   /** Spreads probes of many processes. @default Math.random */
@@ -81,22 +88,68 @@ const OPTIONS = [
   "failoverWaitMs",
   "freshnessWaitMs",
   "maxWaiting",
+  "budget",
   "clock",
   "random",
 ] as const;
 
+const EJECTION = [
+  "failures",
+  "failureRatio",
+  "latencyFactor",
+  "minLatencyGapMs",
+  "minimumCalls",
+  "intervalMs",
+  "baseMs",
+  "maxMs",
+  "maxRatio",
+] as const;
+
 /** The options with their defaults. */
-export interface CheckedRouterOptions
-  extends
-    Required<Pick<RouterOptions, "name" | "maxLag" | "rules" | "lookUpFunctions" | "clock" | "random">>,
-    Required<Pick<RouterOptions, "probeIntervalMs" | "probeTimeoutMs" | "failoverWaitMs" | "freshnessWaitMs">> {
+export interface CheckedRouterOptions extends Required<
+  Pick<RouterOptions, "name" | "maxLag" | "rules" | "lookUpFunctions" | "clock" | "random">
+> {
+  /** One object for all parts: a change is seen by all. */
+  readonly limits: RouterLimits;
   readonly nodes: readonly RouterNode[];
   readonly balancer: Balancer;
   readonly zone: string | undefined;
-  readonly ejection: Required<EjectionOptions> | undefined;
   readonly source: TopologySource | undefined;
   readonly connect: RouterOptions["connect"];
-  readonly maxWaiting: number;
+  readonly budget: RetryBudget | undefined;
+}
+
+/** What may be changed while a router runs. */
+export const LIMITS = [
+  "ejection",
+  "probeIntervalMs",
+  "probeTimeoutMs",
+  "failoverWaitMs",
+  "freshnessWaitMs",
+  "maxWaiting",
+] as const;
+
+/** The options that may be changed, with their defaults. */
+export interface RouterLimits {
+  ejection: Required<EjectionOptions> | false;
+  probeIntervalMs: number;
+  probeTimeoutMs: number;
+  failoverWaitMs: number;
+  freshnessWaitMs: number;
+  maxWaiting: number;
+}
+
+/** @throws OptionError when a limit is out of range. */
+export function checkLimits(options: Pick<RouterOptions, (typeof LIMITS)[number]>): RouterLimits {
+  const { ejection = {} } = options;
+  return {
+    ejection: ejection === false ? false : checkEjection(ejection),
+    probeIntervalMs: positiveMs("router.probeIntervalMs", options.probeIntervalMs ?? 1_000),
+    probeTimeoutMs: positiveMs("router.probeTimeoutMs", options.probeTimeoutMs ?? 1_000),
+    failoverWaitMs: nonNegativeMs("router.failoverWaitMs", options.failoverWaitMs ?? 30_000),
+    freshnessWaitMs: nonNegativeMs("router.freshnessWaitMs", options.freshnessWaitMs ?? 100),
+    maxWaiting: positiveInteger("router.maxWaiting", options.maxWaiting ?? 10_000),
+  };
 }
 
 /** @throws OptionError when an option is unknown or out of range. */
@@ -116,16 +169,12 @@ export function checkRouterOptions(given: RouterOptions): CheckedRouterOptions {
     balancer: balancerOf(options.balance ?? "round-robin", random),
     zone: options.zone === undefined ? undefined : text("router.zone", options.zone),
     maxLag: checkMaxLag(options.maxLag ?? {}),
-    ejection: options.ejection === false ? undefined : checkEjection(options.ejection ?? {}),
     rules: checkRules(options.rules ?? []),
     lookUpFunctions: lookUpFunctionsOf(options.lookUpFunctions),
     source: options.source,
     connect: options.connect,
-    probeIntervalMs: positiveMs("router.probeIntervalMs", options.probeIntervalMs ?? 1_000),
-    probeTimeoutMs: positiveMs("router.probeTimeoutMs", options.probeTimeoutMs ?? 1_000),
-    failoverWaitMs: nonNegativeMs("router.failoverWaitMs", options.failoverWaitMs ?? 30_000),
-    freshnessWaitMs: nonNegativeMs("router.freshnessWaitMs", options.freshnessWaitMs ?? 100),
-    maxWaiting: positiveInteger("router.maxWaiting", options.maxWaiting ?? 10_000),
+    budget: checkBudget(options.budget),
+    limits: checkLimits(options),
     clock: options.clock ?? systemClock,
     random,
   };
@@ -141,10 +190,19 @@ export function nodeOf(option: string, given: Pool | NodeOptions, role: "primary
   const { name, zone, weight } = options;
   if (name !== undefined) text(`${option}.name`, name);
   if (zone !== undefined) text(`${option}.zone`, zone);
-  if (weight !== undefined && !(typeof weight === "number" && weight > 0 && weight < Number.POSITIVE_INFINITY)) {
-    throw new OptionError(`${option}.weight`, weight, "a number above 0");
-  }
+  if (weight !== undefined) checkWeight(`${option}.weight`, weight);
   return new RouterNode(options, role);
+}
+
+function checkBudget(budget: RetryBudget | undefined): RetryBudget | undefined {
+  if (budget === undefined || typeof budget?.tryRetry === "function") return budget;
+  throw new OptionError("router.budget", budget, "a budget, as retryBudget() makes it");
+}
+
+/** @throws OptionError when a weight is none. */
+export function checkWeight(option: string, weight: unknown): number {
+  if (typeof weight === "number" && weight > 0 && weight < Number.POSITIVE_INFINITY) return weight;
+  throw new OptionError(option, weight, "a number above 0");
 }
 
 /** @throws OptionError when a node cannot stand beside others. */
@@ -196,9 +254,16 @@ function checkMaxLag(maxLag: MaxLag): MaxLag {
 }
 
 function checkEjection(ejection: EjectionOptions): Required<EjectionOptions> {
-  knownOptions("router.ejection", ejection, ["failures", "baseMs", "maxMs", "maxRatio"]);
+  const { failureRatio = 0.5, latencyFactor = 3 } = knownOptions("router.ejection", ejection, EJECTION);
+  if (latencyFactor !== false && atLeast("router.ejection.latencyFactor", latencyFactor, 1) === 1)
+    throw new OptionError("router.ejection.latencyFactor", latencyFactor, "a number above 1, or false");
   return {
     failures: positiveInteger("router.ejection.failures", ejection.failures ?? 5),
+    failureRatio: failureRatio === false ? false : ratio("router.ejection.failureRatio", failureRatio),
+    latencyFactor,
+    minLatencyGapMs: nonNegativeMs("router.ejection.minLatencyGapMs", ejection.minLatencyGapMs ?? 2),
+    minimumCalls: positiveInteger("router.ejection.minimumCalls", ejection.minimumCalls ?? 20),
+    intervalMs: positiveMs("router.ejection.intervalMs", ejection.intervalMs ?? 1_000),
     baseMs: positiveMs("router.ejection.baseMs", ejection.baseMs ?? 5_000),
     maxMs: positiveMs("router.ejection.maxMs", ejection.maxMs ?? 300_000),
     maxRatio: ratio("router.ejection.maxRatio", ejection.maxRatio ?? 0.5),

@@ -253,6 +253,29 @@ describe("router", () => {
     expect(nodes.map((node) => node.served.length)).toEqual([1, 1, 1]);
   });
 
+  it("asks its budget before a call that had been sent goes on elsewhere, and no other", async () => {
+    let left = 1;
+    const asked: number[] = [];
+    const budget = {
+      recordCall: () => undefined,
+      tryRetry: () => asked.push(left) > 0 && left-- > 0,
+      stats: () => ({ calls: 0, retries: 0, left, refused: 0 }),
+    };
+    const { read, replicas } = setUp(2, { budget, ejection: false });
+    nth(replicas, 0).answer = () => {
+      throw failing({ connection: "keep" }, new Error("failed"));
+    };
+    expect(await read()).toBe("replica 2");
+    await expect(read()).rejects.toThrow("failed");
+    expect(asked).toHaveLength(2);
+    nth(replicas, 0).answer = () => {
+      throw failing({ phase: "connect" });
+    };
+    expect(await read()).toBe("replica 2");
+    expect(await read()).toBe("replica 2");
+    expect(asked).toHaveLength(2);
+  });
+
   it("does not move what is no fault of the node", async () => {
     const { read, replicas } = setUp();
     for (const node of replicas) {

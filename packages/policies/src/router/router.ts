@@ -8,32 +8,36 @@ import {
   type Causality,
   checkOrder,
   type CloseOptions,
-  type Connection,
+  type Control,
   type Dialect,
   Events,
   type Failure,
   failureOf,
+  type HedgedGo,
   type Interrupted,
   type Layer,
   NoHealthyNodeError,
   type Operation,
-  operationContext,
+  type PolicyControl,
   type Pool,
+  type PoolBounds,
   PoolClosedError,
   type PoolStats,
 } from "@breakwater/core";
-import { Chooser, needsPrimary } from "./chooser.ts";
+import { Chooser, type OtherNode } from "./chooser.ts";
+import { controlsBehind, routerControl } from "./control.ts";
 import { type Destination, Destinations } from "./destination.ts";
 import "./events.ts";
 import { Freshness } from "./freshness.ts";
+import { learn } from "./learning.ts";
+import { lookUp } from "./look-up.ts";
 import { Membership, registerTopology } from "./membership.ts";
+import { NodeWait } from "./node-wait.ts";
 import type { RouterNode } from "./node.ts";
 import { type CheckedRouterOptions, checkRouterOptions, type RouterOptions } from "./options.ts";
 import { canMove, Route, wasTurnedAway } from "./route.ts";
-import type { SlowStart } from "./slow-start.ts";
 import { routerStats } from "./stats.ts";
 import { Topology } from "./topology.ts";
-import { WaitingRoom } from "./waiting-room.ts";
 
 const LAYER: Layer = {
   name: "router",
@@ -42,9 +46,6 @@ const LAYER: Layer = {
       "a breaker around the router would cut off every node for the failures of one; give each node its own",
   },
 };
-
-/** Longest that a look into the catalog may take, in milliseconds. */
-const LOOK_UP_MS = 5_000;
 
 /**
  * Makes one pool of a primary and its replicas.
@@ -62,7 +63,8 @@ class Router implements Pool {
   readonly #options: CheckedRouterOptions;
   readonly #topology: Topology;
   readonly #membership: Membership;
-  readonly #waiting: WaitingRoom;
+  readonly #waiting: NodeWait;
+  readonly #control: PolicyControl;
   readonly #freshness: Freshness;
   readonly #destinations: Destinations;
   readonly #chooser: Chooser;
@@ -81,14 +83,17 @@ class Router implements Pool {
     ];
     this.#options = options;
     const { clock, balancer } = options;
-    this.#freshness = new Freshness(clock, options.freshnessWaitMs);
-    this.#waiting = new WaitingRoom(clock, options.maxWaiting);
+    this.#freshness = new Freshness(clock, options.limits);
+    this.#waiting = new NodeWait(options, () => this.#topology);
     const own = { ...options, events: this.events };
     this.#topology = new Topology({ ...own, changed: () => this.#waiting.wake() }, options.nodes);
     this.#membership = new Membership(this.#topology, own);
-    this.#destinations = new Destinations(this.dialect, options, (question) => this.#ask(question));
+    this.#destinations = new Destinations(this.dialect, options, (question) =>
+      lookUp(this.#topology, options, question),
+    );
     this.#chooser = new Chooser(this.#topology, balancer, this.#freshness, own);
     registerTopology(this.events, this.#membership);
+    this.#control = routerControl(options.limits, this.#membership);
   }
 
   execute<T>(operation: Operation<T>): Promise<T> {
@@ -96,10 +101,12 @@ class Router implements Pool {
     this.#membership.start();
     try {
       const wanted = this.#destinations.of(operation);
+      const { hedged } = operation;
+      if (hedged?.other !== undefined) return this.#again(wanted, hedged, hedged.other);
       const node = this.#chooser.atOnce(wanted);
       // Nearly every call: the node is known, takes calls freely, and serves it.
       if (node === undefined || node.gate !== undefined) return this.#route(wanted, node);
-      return this.#run(node, wanted.operation).then(undefined, (error: unknown) =>
+      return this.#run(node, wanted).then(undefined, (error: unknown) =>
         this.#route(wanted, undefined, { node, error }),
       );
     } catch (error) {
@@ -108,15 +115,26 @@ class Router implements Pool {
     }
   }
 
+  /** The second go at a hedged read: on another node than the first, or nowhere. */
+  async #again<T>(wanted: Destination<T>, go: HedgedGo, other: OtherNode): Promise<T> {
+    const node = await this.#chooser.other(wanted, other);
+    if (node === undefined || this.#closing !== undefined || !go.sentTo(node.name))
+      throw new NoHealthyNodeError(this.name, "any node", "none is left for a second go");
+    return this.#run(node, wanted).catch((error: unknown) => {
+      learn(this.#topology, node, failureOf(error), error);
+      throw error;
+    });
+  }
+
   /** The long way: chooses, waits, and chooses again; from a node that was chosen, or from the first failure, if any. */
   async #route<T>(
     destination: Destination<T>,
     chosen: RouterNode | undefined,
     failed?: { readonly node: RouterNode; readonly error: unknown },
   ): Promise<T> {
-    const { clock, failoverWaitMs } = this.#options;
+    const { clock, limits } = this.#options;
     const { deadline } = destination.operation;
-    const route = new Route(destination, Math.min(deadline, clock.now() + failoverWaitMs));
+    const route = new Route(destination, Math.min(deadline, clock.now() + limits.failoverWaitMs));
     if (failed !== undefined) this.#moveOn(route, failed.node, failed.error);
     for (let next = chosen; ; next = undefined) {
       if (this.#closing !== undefined) throw new PoolClosedError(this.name);
@@ -126,15 +144,15 @@ class Router implements Pool {
         const another = tried.length > 0 && this.#chooser.pick(wanted, []) !== undefined;
         // Every node that could serve has been tried: whoever stands outside decides whether to begin anew.
         if (another && !route.turnedAway) throw route.last;
-        if (!another) await this.#waitForNode(route);
+        if (!another) await this.#waiting.change(route);
         route.begin();
         continue;
       }
       const { gate } = node;
-      if (gate !== undefined && !(await this.#enter(gate, route))) continue;
+      if (gate !== undefined && !(await this.#waiting.enter(gate, route))) continue;
       let well = true;
       try {
-        return await this.#run(node, wanted.operation);
+        return await this.#run(node, wanted);
       } catch (error) {
         well = failureOf(error).blames !== "node";
         this.#moveOn(route, node, error);
@@ -149,8 +167,10 @@ class Router implements Pool {
     const failure = failureOf(error);
     const { operation } = route.wanted;
     const refused = failure.retry === "primary";
-    if (!refused) this.#learn(node, failure, error);
+    if (!refused) learn(this.#topology, node, failure, error);
     if (!canMove(operation, failure) || this.#options.clock.now() >= operation.deadline) throw error;
+    const ran = failure.phase === "running" || failure.phase === "committing";
+    if (ran && !refused && this.#options.budget?.tryRetry() === false) throw error;
     if (refused) {
       if (!this.#refusedBy(node, operation, failure, route.refusals++)) throw error;
       route.toPrimary();
@@ -167,8 +187,12 @@ class Router implements Pool {
       readsRefused: this.#refused,
       refusedTexts: this.#destinations.refusedTexts,
       sentToPrimary: this.#chooser.sentToPrimary,
-      waitingForNode: this.#waiting.size + this.#waitingAtGates(),
+      waitingForNode: this.#waiting.size,
     });
+  }
+
+  controls(): readonly Control[] {
+    return controlsBehind(this, this.#control, this.#topology);
   }
 
   interrupt(reason: Error, whom?: Interrupted): void {
@@ -180,26 +204,44 @@ class Router implements Pool {
     return this.#closing;
   }
 
+  /** Rejects with the reason of the first node that is not ready, when all have said what they can. */
+  async ready(): Promise<void> {
+    if (this.#closing !== undefined) throw new PoolClosedError(this.name);
+    this.#membership.start();
+    const outcomes = await Promise.allSettled(this.#topology.nodes.map(({ pool }) => pool.ready?.()));
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+  }
+
+  resize(bounds: PoolBounds): void {
+    for (const { pool } of this.#topology.nodes) pool.resize?.(bounds);
+  }
+
   async #close(options?: CloseOptions): Promise<void> {
     this.#membership.stop();
     this.#waiting.refuseAll(new PoolClosedError(this.name));
     await Promise.all(this.#topology.nodes.map((node) => node.pool.close(options)));
     await this.#membership.leaving();
     this.#topology.stop();
+    this.events.emit("pool:closed", { pool: this.name });
   }
 
-  #run<T>(node: RouterNode, operation: Operation<T>): Promise<T> {
+  #run<T>(node: RouterNode, { operation, node: named }: Destination<T>): Promise<T> {
     const { clock, balancer } = this.#options;
+    const { ejection } = this.#topology;
+    // What is sent to a node by name, and what a caller's function does, cannot be compared between nodes.
+    const comparable = ejection.on && named === undefined && operation.kind === "query";
     const startedMs = clock.now();
+    if (operation.hedged?.other === undefined) operation.hedged?.sentTo(node.name);
     if (node.begin(startedMs)) this.#topology.quiet(node);
     const { causality } = operation;
     return node.pool.execute(operation).then(
       (value) => {
         node.end();
         node.failures = 0;
-        if (balancer.answered !== undefined) {
+        if (comparable || balancer.answered !== undefined) {
           const endedMs = clock.now();
-          balancer.answered(node, endedMs - startedMs, endedMs);
+          balancer.answered?.(node, endedMs - startedMs, endedMs);
+          if (comparable) ejection.timed(node, startedMs, endedMs);
         }
         return causality?.monotonic === true ? this.#served(operation, causality, node).then(() => value) : value;
       },
@@ -220,21 +262,6 @@ class Router implements Pool {
     }
   }
 
-  /** What a failed call says of its node. */
-  #learn(node: RouterNode, failure: Failure, error: unknown): void {
-    const { blames, phase, connection } = failure;
-    if (wasTurnedAway(failure, error)) {
-      this.#topology.lost(node);
-      return;
-    }
-    const ran = phase === "running" || phase === "committing";
-    if (ran && node.state !== "down" && (blames === "node" || blames === "load")) this.#topology.failed(node);
-    if (blames !== "node" || phase === "acquire") return;
-    if (phase === "connect") this.#topology.unreachable(node, error);
-    else if (connection === "destroy") this.#topology.lost(node);
-    else this.#topology.suspect(node);
-  }
-
   /** A node refused a call as a standby does. False when the call itself is wrong, wherever it runs. */
   #refusedBy(node: RouterNode, operation: Operation<unknown>, { reason }: Failure, before: number): boolean {
     const believedPrimary = node.role === "primary";
@@ -251,42 +278,5 @@ class Router implements Pool {
       this.events.emit("router:read-refused", { pool: this.name, label: operation.label, node: node.name, reason });
     } else if (!believedPrimary) this.#topology.suspect(node);
     return true;
-  }
-
-  #enter(gate: SlowStart, route: Route<unknown>): Promise<boolean> {
-    const onLimit = (): Error => this.#waitedOut(route);
-    if (this.#waiting.size + this.#waitingAtGates() >= this.#options.maxWaiting) throw onLimit();
-    const { signal } = route.wanted.operation;
-    return gate.enter({ clock: this.#options.clock, limit: route.waitUntil, signal, onLimit });
-  }
-
-  #waitingAtGates(): number {
-    if (this.#topology.starting === 0) return 0;
-    return this.#topology.nodes.reduce((sum, { gate }) => sum + (gate?.waiting ?? 0), 0);
-  }
-
-  async #waitForNode(route: Route<unknown>): Promise<void> {
-    const waitedOut = (): Error => this.#waitedOut(route);
-    if (this.#waiting.full || route.waitUntil <= this.#options.clock.now()) throw waitedOut();
-    await this.#waiting.change(route.waitUntil, route.wanted.operation.signal, waitedOut);
-  }
-
-  #waitedOut({ wanted: { operation }, last }: Route<unknown>): Error {
-    const states = this.#topology.nodes.map((node) => `${node.name} ${node.state}`).join(", ");
-    return new NoHealthyNodeError(this.name, needsPrimary(operation) ? "primary" : "any node", states, last);
-  }
-
-  /** Asks the catalog, where the schema is newest. */
-  async #ask<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
-    const node = this.#topology.primary ?? this.#topology.readers[0];
-    if (node === undefined) throw new NoHealthyNodeError(this.name, "any node", "none is open");
-    return node.pool.execute<T>({
-      ...operationContext("read"),
-      kind: "query",
-      statement: { text: "" },
-      consistency: "eventual",
-      deadline: this.#options.clock.now() + LOOK_UP_MS,
-      run: question,
-    });
   }
 }

@@ -1,7 +1,7 @@
 /**
  * One moment of a router: its nodes' sums, its own counters, and what it thinks of each node.
  */
-import type { PoolStats } from "@breakwater/core";
+import { type PoolStats, sumOfMetrics } from "@breakwater/core";
 import type { RouterNode } from "./node.ts";
 
 export function routerStats(
@@ -18,8 +18,10 @@ export function routerStats(
     idle: sum(({ idle }) => idle),
     active: sum(({ active }) => active),
     waiting: sum(({ waiting }) => waiting),
+    connecting: sum(({ connecting }) => connecting),
     max: sum(({ max }) => max),
     policies: Object.freeze([Object.freeze({ ...counters, nodes: details, policy: "router" })]),
     nodes: Object.freeze(stats),
+    metrics: sumOfMetrics(stats.map(({ pool }) => pool.metrics)),
   });
 }

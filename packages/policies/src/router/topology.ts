@@ -2,10 +2,11 @@
  * Who is the primary and who can serve reads, from what the monitors find.
  */
 import type { Clock, Events, Random, Timer } from "@breakwater/core";
-import { Ejection, type EjectionOptions, readmit } from "./ejection.ts";
+import { Ejection, readmit } from "./ejection.ts";
 import { LagWatch, type MaxLag } from "./lag.ts";
 import { type Finding, Monitor } from "./monitor.ts";
 import type { RouterNode } from "./node.ts";
+import type { RouterLimits } from "./options.ts";
 import { pauseMs } from "./pauses.ts";
 import { chooseReaders } from "./readers.ts";
 import { SlowStart } from "./slow-start.ts";
@@ -15,11 +16,9 @@ export interface TopologyOptions {
   readonly events: Events;
   readonly clock: Clock;
   readonly random: Random;
-  readonly probeIntervalMs: number;
-  readonly probeTimeoutMs: number;
+  readonly limits: RouterLimits;
   readonly zone: string | undefined;
   readonly maxLag: MaxLag;
-  readonly ejection: Required<EjectionOptions> | undefined;
   /** Called when calls that wait for a node should look again. */
   readonly changed: () => void;
 }
@@ -37,8 +36,9 @@ export class Topology {
   primary: RouterNode | undefined;
   /** Nodes that calls are let in to a few at a time. */
   starting = 0;
+  /** Takes replicas out that stand out. */
+  readonly ejection: Ejection;
   readonly #options: TopologyOptions;
-  readonly #ejection: Ejection | undefined;
   readonly #lags: LagWatch;
   readonly #monitors = new Map<RouterNode, Monitor>();
   readonly #forgetting = new Map<RouterNode, () => void>();
@@ -51,7 +51,8 @@ export class Topology {
   constructor(options: TopologyOptions, nodes: readonly RouterNode[]) {
     this.#options = options;
     this.#lags = new LagWatch(options.maxLag);
-    this.#ejection = options.ejection && new Ejection(options.ejection, options.random);
+    const replicas = (): readonly RouterNode[] => this.nodes.filter(({ role }) => role === "replica");
+    this.ejection = new Ejection({ ...options, replicas, ejected: () => this.arrange() });
     for (const node of nodes) this.add(node);
   }
 
@@ -136,17 +137,6 @@ export class Topology {
     this.suspect(node);
   }
 
-  /** A call failed for a reason that counts against its node. */
-  failed(node: RouterNode): void {
-    if (this.#ejection === undefined || node.role !== "replica") return;
-    const { clock, events, name } = this.#options;
-    const replicas = this.nodes.filter(({ role }) => role === "replica");
-    if (!this.#ejection.failed(node, replicas, clock.now())) return;
-    const forMs = (node.ejectedUntil ?? 0) - clock.now();
-    events.emit("router:node-ejected", { pool: name, node: node.name, forMs });
-    this.arrange();
-  }
-
   /** Ends every timer and lets nobody wait at a gate; events are still passed on. */
   halt(): void {
     this.#stopped = true;
@@ -160,8 +150,8 @@ export class Topology {
     for (const forget of this.#forgetting.values()) forget();
   }
 
-  /** Works out the primary and the readers anew, and wakes those who wait for them. */
-  arrange(): void {
+  /** Works out the primary and the readers anew, and wakes those who wait for them. `anew`: they have changed themselves. */
+  arrange(anew = false): void {
     const { clock, events, name, zone, changed } = this.#options;
     for (const node of this.nodes) this.#fence(node);
     const { back, nextMs } = readmit(this.nodes, clock.now());
@@ -179,19 +169,21 @@ export class Topology {
       .filter((node) => node.open && node.role === "primary" && !node.doubted)
       .toSorted((a, b) => (b.observed?.timeline ?? 0) - (a.observed?.timeline ?? 0))[0];
     const readers = chooseReaders(this.nodes, this.primary, zone);
-    const same = readers.length === this.readers.length && readers.every((node, at) => node === this.readers[at]);
+    const same =
+      !anew && readers.length === this.readers.length && readers.every((node, at) => node === this.readers[at]);
     if (!same) this.readers = readers;
     if (!same || this.primary !== before) changed();
   }
 
   #monitor(node: RouterNode): Monitor {
-    const { clock, random, probeIntervalMs, probeTimeoutMs } = this.#options;
+    const { clock, random, limits } = this.#options;
     return new Monitor(node.pool, {
       clock,
       random,
-      probeTimeoutMs,
-      pauseMs: () => pauseMs(node, this.primary, probeIntervalMs),
-      urgentPauseMs: () => (node.state === "down" ? pauseMs(node, this.primary, probeIntervalMs) : SUSPECT_PROBE_MS),
+      limits,
+      pauseMs: () => pauseMs(node, this.primary, limits.probeIntervalMs),
+      urgentPauseMs: () =>
+        node.state === "down" ? pauseMs(node, this.primary, limits.probeIntervalMs) : SUSPECT_PROBE_MS,
       onFinding: (finding) => this.#found(node, finding),
       onLate: () => this.#late(node),
       onStuck: () => this.#stuck(node),

@@ -1,24 +1,18 @@
 /**
- * Where calls wait for a node that can serve them: bounded in time and in number, woken when the topology changes.
+ * Calls that wait for a node: each bounded in time, all woken when the topology changes.
  */
 import { bounded, type Clock } from "@breakwater/core";
 
 export class WaitingRoom {
   readonly #clock: Clock;
-  readonly #max: number;
   readonly #waiting = new Set<{ readonly wake: () => void; readonly refuse: (error: Error) => void }>();
 
-  constructor(clock: Clock, max: number) {
+  constructor(clock: Clock) {
     this.#clock = clock;
-    this.#max = max;
   }
 
   get size(): number {
     return this.#waiting.size;
-  }
-
-  get full(): boolean {
-    return this.#waiting.size >= this.#max;
   }
 
   /** Waits for the next change. Rejects with `onLimit`'s error when the limit passes, or with the signal's reason. */

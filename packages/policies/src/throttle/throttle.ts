@@ -96,6 +96,7 @@ export function throttle(options: ThrottleOptions = {}): Throttle {
       return {
         execute: (operation, next) => valve.execute(operation, next),
         stats: () => valve.stats(),
+        control: { options: () => ({ factor: valve.factor }), configure: (limits) => change(limits, [valve]) },
         close: () => void valves.delete(valve),
       };
     },
@@ -103,12 +104,14 @@ export function throttle(options: ThrottleOptions = {}): Throttle {
   );
 
   return Object.assign(made, {
-    change: (limits: ThrottleLimits, pool?: string) => {
-      const changed = knownOptions("throttle", limits, ["factor"]).factor;
-      if (changed !== undefined) atLeast("throttle.factor", changed, 1);
-      for (const valve of pool === undefined ? valves : find(pool)) valve.factor = changed ?? valve.factor;
-    },
+    change: (limits: ThrottleLimits, pool?: string) => change(limits, pool === undefined ? valves : find(pool)),
   });
+}
+
+function change(limits: ThrottleLimits, valves: Iterable<Valve>): void {
+  const { factor } = knownOptions("throttle", limits, ["factor"]);
+  if (factor !== undefined) atLeast("throttle.factor", factor, 1);
+  for (const valve of valves) valve.factor = factor ?? valve.factor;
 }
 
 /** The counts of one pool. */

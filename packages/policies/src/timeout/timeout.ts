@@ -3,7 +3,16 @@
  *
  * Above `retry` it bounds all attempts together; below, each one. It only narrows the deadline; the adapter cleans up.
  */
-import { type Clock, knownOptions, OptionError, policy, type Policy, positiveMs, systemClock } from "@breakwater/core";
+import {
+  adjustable,
+  type Clock,
+  knownOptions,
+  OptionError,
+  type Policy,
+  positiveMs,
+  statefulPolicy,
+  systemClock,
+} from "@breakwater/core";
 
 export interface TimeoutOptions {
   /** Longest a call may take, in milliseconds; above 0. */
@@ -17,12 +26,31 @@ export interface TimeoutOptions {
  * @throws OptionError when `limitMs` is out of range: here, not at the first call.
  */
 export function timeout(options: TimeoutOptions): Policy {
-  const { limitMs, clock = systemClock } = knownOptions("timeout", options, ["limitMs", "clock"]);
-  positiveMs("timeout.limitMs", limitMs);
-  if (typeof clock?.setTimer !== "function") throw new OptionError("timeout.clock", clock, "a clock");
+  const checked = check(options);
 
-  return policy("timeout", (operation, next) => {
-    const deadline = clock.now() + limitMs;
-    return next(operation.deadline <= deadline ? operation : { ...operation, deadline });
+  return statefulPolicy("timeout", () => {
+    const { clock } = checked;
+    let { limitMs } = checked;
+    return {
+      execute(operation, next) {
+        const deadline = clock.now() + limitMs;
+        return next(operation.deadline <= deadline ? operation : { ...operation, deadline });
+      },
+      control: adjustable({
+        owner: "timeout",
+        options: checked,
+        names: ["limitMs"],
+        check,
+        apply: (changed) => {
+          ({ limitMs } = changed);
+        },
+      }),
+    };
   });
+}
+
+function check(options: TimeoutOptions): Required<TimeoutOptions> {
+  const { limitMs, clock = systemClock } = knownOptions("timeout", options, ["limitMs", "clock"]);
+  if (typeof clock?.setTimer !== "function") throw new OptionError("timeout.clock", clock, "a clock");
+  return { limitMs: positiveMs("timeout.limitMs", limitMs), clock };
 }

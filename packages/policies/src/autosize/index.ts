@@ -1,0 +1,3 @@
+/** Grows a pool when calls wait for connections, and shrinks it when it is larger than it need be. */
+export * from "./events.ts";
+export { autosize, type AutosizeOptions } from "./autosize.ts";

@@ -24,3 +24,10 @@ export async function errorOf(promise: Promise<unknown>): Promise<Error & { read
   if ("error" in outcome) return outcome.error as Error;
   throw new Error("expected an error, but the call succeeded");
 }
+
+/** Everything that comes, in order. */
+export async function all<T>(coming: AsyncIterable<T>): Promise<T[]> {
+  const came: T[] = [];
+  for await (const each of coming) came.push(each);
+  return came;
+}

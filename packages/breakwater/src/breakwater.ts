@@ -1,8 +1,8 @@
 /**
  * The recommended stack, in the recommended order, with sound defaults; every part can be changed or left out.
  *
- *     Database ─ timeout ─ retry ─ commit resolution ─ router ─┬─ circuit breaker ─ pg pool ─ primary
- *                                                              └─ circuit breaker ─ pg pool ─ replica …
+ *     Database ─ timeout ─ [hedge] ─ retry ─ commit resolution ─ router ─┬─ circuit breaker ─ pg pool ─ primary
+ *                                                                        └─ circuit breaker ─ pg pool ─ replica …
  */
 import {
   type Clock,
@@ -20,6 +20,8 @@ import {
   type CircuitBreakerOptions,
   commitResolution,
   type CommitResolutionOptions,
+  hedge,
+  type HedgeOptions,
   type NodeOptions,
   retry,
   type RetryOptions,
@@ -48,6 +50,8 @@ export interface BreakwaterOptions {
   readonly name?: string;
   /** Longest that a call may take, all attempts together, in milliseconds; false for no limit. @default 30000 */
   readonly timeoutMs?: number | false;
+  /** Options of `hedge`, which sends slow reads a second time, to another replica; false for none. @default false */
+  readonly hedge?: HedgeOptions | false;
   /** Options of `retry`, or false to leave it out. */
   readonly retry?: RetryOptions | false;
   /** Options of `commitResolution`, or false to leave it out: an interrupted COMMIT then ends in `OutcomeUnknownError`. */
@@ -73,6 +77,7 @@ const OPTIONS = [
   "replicas",
   "name",
   "timeoutMs",
+  "hedge",
   "retry",
   "commitResolution",
   "circuitBreaker",
@@ -110,6 +115,9 @@ export function breakwater(options: BreakwaterOptions = {}): BreakwaterDatabase<
   const outer: Policy[] = [...(options.policies ?? [])];
   if (options.timeoutMs !== false) {
     outer.push(timeout({ limitMs: options.timeoutMs ?? 30_000, ...(clock === undefined ? {} : { clock }) }));
+  }
+  if (options.hedge !== undefined && options.hedge !== false) {
+    outer.push(hedge({ ...(clock === undefined ? {} : { clock }), ...options.hedge }));
   }
   if (options.retry !== false) outer.push(retry({ ...shared, ...options.retry }));
   if (options.commitResolution !== false) {

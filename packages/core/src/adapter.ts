@@ -2,20 +2,22 @@
  * A `Pool` made of a driver: who waits, who runs, what a limit or an abort does, and in what state a connection goes back.
  * Written once for every driver.
  */
-import { bounded, type WaitLimits } from "./bounded.ts";
 import { Call } from "./call.ts";
 import type { CallHost } from "./call-host.ts";
 import type { Interruption } from "./interruption.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { ConnectionSource } from "./connection-source.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Driver, DriverConnection } from "./driver.ts";
-import { NodeLostError, PoolClosedError, TimeoutError, UsageError } from "./errors.ts";
+import { NodeLostError, PoolClosedError, UsageError } from "./errors.ts";
 import { Events } from "./events.ts";
-import { type Failure, noteFailure, recordedFailure } from "./failure.ts";
+import type { Failure, Situation } from "./failure.ts";
 import type { Operation } from "./operation.ts";
-import { knownOptions, nonNegativeMs, positiveMs, text } from "./options.ts";
-import { Permits } from "./permits.ts";
-import type { CloseOptions, Interrupted, Layer, Pool, PoolStats } from "./pool.ts";
+import { PoolMeter } from "./metrics.ts";
+import { Pipeline } from "./pipeline.ts";
+import { knownOptions, nonNegativeInteger, nonNegativeMs, positiveMs, text } from "./options.ts";
+import { checkBounds } from "./lifecycle.ts";
+import type { CloseOptions, Interrupted, Layer, Pool, PoolBounds, PoolStats } from "./pool.ts";
 
 /** Options that every adapter has. */
 export interface AdapterOptions {
@@ -23,6 +25,8 @@ export interface AdapterOptions {
   readonly name?: string;
   /** Longest wait for a connection, in milliseconds. @default 10000 */
   readonly acquireTimeoutMs?: number;
+  /** Most calls that wait for a connection; more are refused with a `PoolFullError`. @default no limit */
+  readonly maxQueued?: number;
   /**
    * Longest one statement may run when the call itself brings no deadline, in milliseconds. @default 60000
    */
@@ -32,7 +36,7 @@ export interface AdapterOptions {
 }
 
 /** The options of `AdapterOptions` by name, for an adapter's own check. */
-export const ADAPTER_OPTIONS = ["name", "acquireTimeoutMs", "statementTimeoutMs", "clock"] as const;
+export const ADAPTER_OPTIONS = ["name", "acquireTimeoutMs", "maxQueued", "statementTimeoutMs", "clock"] as const;
 
 const DEFAULT_DRAIN_MS = 10_000;
 
@@ -67,16 +71,16 @@ class DriverPool implements Pool, CallHost {
   readonly layers: readonly Layer[];
   readonly clock: Clock;
   readonly statementTimeoutMs: number;
+  readonly reset: CallHost["reset"];
+  readonly meter: PoolMeter = new PoolMeter();
   readonly #driver: Driver;
-  readonly #acquireTimeoutMs: number;
-  readonly #permits: Permits;
-  // Calls on their way to a connection, each with the way to send it back.
-  readonly #waiting = new Set<(reason: Error) => void>();
+  readonly #source: ConnectionSource;
+  readonly #pipeline: Pipeline | undefined;
+  // For calls whose connection stays with whoever has it: nothing of its session is taken away.
+  readonly #beside: CallHost;
   readonly #running = new Set<Call<unknown>>();
   // Calls that have ended while their connection is still being tidied up or destroyed.
   readonly #returning = new Set<Call<unknown>>();
-  // One connection of its own for probes, kept between them. A probe takes it away; one that finds none opens another.
-  #probe: DriverConnection | undefined;
   #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
 
@@ -86,10 +90,29 @@ class DriverPool implements Pool, CallHost {
     this.layers = driver.layer === undefined ? [] : [{ name: driver.layer, outside: {} }];
     this.clock = options.clock ?? systemClock;
     this.statementTimeoutMs = positiveMs("statementTimeoutMs", options.statementTimeoutMs ?? 60_000);
-    this.#acquireTimeoutMs = positiveMs("acquireTimeoutMs", options.acquireTimeoutMs ?? 10_000);
+    const acquireTimeoutMs = positiveMs("acquireTimeoutMs", options.acquireTimeoutMs ?? 10_000);
+    const { maxQueued } = options;
+    const queue = maxQueued === undefined ? Number.POSITIVE_INFINITY : nonNegativeInteger("maxQueued", maxQueued);
     this.#driver = driver;
-    this.#permits = new Permits(driver.max);
+    this.#source = new ConnectionSource(driver, this, acquireTimeoutMs, queue);
+    this.reset = driver.reset;
+    // What a statement leaves behind is taken away when it has had its connection to itself.
+    this.#pipeline =
+      driver.pipelining === undefined || driver.reset !== undefined
+        ? undefined
+        : new Pipeline(this, this.#source, driver.pipelining, {
+            alone: (operation) => this.#alone(operation),
+            idle: () => this.#maybeDrained(),
+          });
+    this.#beside =
+      driver.reset === undefined ? this : (Object.create(this, { reset: { value: undefined } }) as CallHost);
     driver.listen({
+      opened: () => this.meter.connectionOpened(),
+      ended: () => this.meter.connectionClosed(),
+      unopened: (error) => {
+        this.meter.connectionFailed();
+        this.events.emit("connection:failed", { pool: this.name, error });
+      },
       lost: (error) => this.events.emit("connection:lost", { pool: this.name, error }),
       notice: (notice) => {
         this.events.emit("connection:notice", { pool: this.name, notice });
@@ -99,75 +122,120 @@ class DriverPool implements Pool, CallHost {
     });
   }
 
-  async execute<T>(operation: Operation<T>): Promise<T> {
+  execute<T>(operation: Operation<T>): Promise<T> {
+    const shared = this.#isClosing() ? undefined : this.#pipeline?.execute(operation);
+    return shared ?? this.#alone(operation);
+  }
+
+  /** Runs an operation on a connection of its own. */
+  async #alone<T>(operation: Operation<T>): Promise<T> {
     if (this.#isClosing()) throw new PoolClosedError(this.name);
     if (typeof operation?.run !== "function") throw new UsageError(this.name, "execute() was not given an operation");
     const probing = operation.purpose === "probe";
-    const held = operation.held === undefined ? undefined : this.#driver.held?.(operation.held);
-    const connection = held ?? (probing ? await this.#probeConnection(operation) : await this.#acquire(operation));
-    if (this.#isClosing()) {
-      if (probing) await connection.destroy(false);
-      else {
-        connection.release();
-        if (held === undefined) this.#permits.release();
-      }
-      throw new PoolClosedError(this.name);
-    }
-    const call = new Call(this, connection, operation);
-    this.#running.add(call);
+    const askedMs = this.clock.now();
+    let gotMs: number | undefined;
     try {
-      return await call.run();
-    } finally {
-      this.#running.delete(call);
-      const { returned } = call;
-      if (returned === undefined) this.#back(call, connection, probing, held !== undefined);
-      else {
-        // A destroyed connection may take a moment to be gone; until then its place is taken.
-        this.#returning.add(call);
-        void returned.then(() => this.#back(call, connection, probing, held !== undefined));
+      const held = operation.held === undefined ? undefined : this.#driver.held?.(operation.held);
+      const found = held ?? (probing ? this.#source.probe(operation) : this.#source.take(operation, askedMs));
+      const connection = found instanceof Promise ? await found : found;
+      gotMs = found === connection ? askedMs : this.clock.now();
+      if (this.#isClosing()) {
+        if (probing) await connection.destroy(false);
+        else {
+          connection.release();
+          if (held === undefined) this.#source.permits.release();
+        }
+        throw new PoolClosedError(this.name);
       }
+      const call = new Call(probing || held !== undefined ? this.#beside : this, connection, operation);
+      this.#running.add(call);
+      try {
+        return await call.run();
+      } finally {
+        this.#running.delete(call);
+        const { returned } = call;
+        if (returned === undefined) this.#back(call, connection, probing, held !== undefined);
+        else {
+          // A destroyed connection may take a moment to be gone; until then its place is taken.
+          this.#returning.add(call);
+          void returned.then(() => this.#back(call, connection, probing, held !== undefined));
+        }
+      }
+    } catch (error) {
+      if (!probing) this.meter.failed(error);
+      throw error;
+    } finally {
+      if (!probing) this.meter.ended(askedMs, gotMs, this.clock.now());
     }
+  }
+
+  judge(error: unknown, situation: Situation): Failure {
+    this.meter.refused(error);
+    return this.dialect.judge(error, situation);
   }
 
   #back(call: Call<unknown>, connection: DriverConnection, probing: boolean, held: boolean): void {
     this.#returning.delete(call);
     // A held one is its holder's; whoever lent it has the permit.
-    if (!probing && !held) this.#permits.release();
-    else if (held) {
-      // Nothing to give back.
-    } else if (this.#probe === undefined && connection.usable && !this.#isClosing()) this.#probe = connection;
-    else void connection.destroy(false);
-    if (this.#running.size === 0 && this.#returning.size === 0) this.#drained?.();
+    if (!probing && !held) this.#source.permits.release();
+    else if (!held) this.#source.keep(connection);
+    this.#maybeDrained();
+  }
+
+  #maybeDrained(): void {
+    if (this.#quiet) this.#drained?.();
+  }
+
+  /** Whether no call runs, and no connection is on its way back. */
+  get #quiet(): boolean {
+    return this.#running.size === 0 && this.#returning.size === 0 && this.#pipeline?.idle !== false;
   }
 
   stats(): PoolStats {
-    const { total, idle } = this.#driver.counts();
-    const { taken, waiting, max } = this.#permits;
+    const { total, idle, connecting = 0 } = this.#driver.counts();
+    const { taken, waiting, max } = this.#source.permits;
     return Object.freeze({
       name: this.name,
       total,
       idle,
       active: taken,
-      waiting,
+      waiting: waiting + (this.#pipeline?.waiting ?? 0),
+      connecting,
       max,
       policies: Object.freeze([]),
       nodes: Object.freeze([]),
+      metrics: this.meter.snapshot(),
     });
   }
 
   interrupt(reason: Error, whom: Interrupted = "all"): void {
     if (whom === "all") {
       this.#driver.retire();
-      void this.#takeProbe()?.destroy(false);
+      void this.#source.endProbe();
     }
     const calls = [...this.#running].filter((call) => whom === "all" || (whom === "reads" && call.isRead));
-    const waiting = [...this.#waiting];
-    for (const leave of waiting) leave(new NodeLostError(this.name, reason.message, NOT_SENT, reason));
-    for (const call of calls) {
-      call.interrupt(NODE_LOST, (failure) => new NodeLostError(this.name, reason.message, failure, reason));
-    }
-    if (whom !== "all" && calls.length + waiting.length === 0) return;
-    this.events.emit("pool:interrupted", { pool: this.name, reason, calls: calls.length + waiting.length });
+    const waiting = this.#source.leave(() => new NodeLostError(this.name, reason.message, NOT_SENT, reason));
+    const lost = (failure: Failure): Error => new NodeLostError(this.name, reason.message, failure, reason);
+    for (const call of calls) call.interrupt(NODE_LOST, lost);
+    const shared = whom === "waiting" ? 0 : (this.#pipeline?.interrupt(NODE_LOST, lost) ?? 0);
+    const count = calls.length + waiting + shared;
+    if (whom !== "all" && count === 0) return;
+    this.events.emit("pool:interrupted", { pool: this.name, reason, calls: count });
+  }
+
+  async ready(): Promise<void> {
+    if (this.#isClosing()) throw new PoolClosedError(this.name);
+    await this.#source.ready();
+  }
+
+  resize(size: PoolBounds): void {
+    const { min: minNow = 0, max: maxNow } = this.#driver;
+    const { min, max } = checkBounds(size.min ?? minNow, size.max ?? maxNow);
+    if (this.#isClosing()) throw new PoolClosedError(this.name);
+    if (this.#driver.resize === undefined)
+      throw new UsageError(this.name, "its size is decided by whoever made the driver's own pool");
+    this.#driver.resize(min, max);
+    this.#source.permits.resize(max);
   }
 
   async close(options: CloseOptions = {}): Promise<void> {
@@ -181,13 +249,16 @@ class DriverPool implements Pool, CallHost {
 
   async #close(drainMs: number): Promise<void> {
     // Nobody gets a connection any more, not even those whose connection is on its way.
-    for (const leave of this.#waiting) leave(new PoolClosedError(this.name));
-    if (this.#running.size + this.#returning.size > 0) await this.#drain(drainMs);
+    this.#source.close();
+    this.#driver.drain?.();
+    if (!this.#quiet) await this.#drain(drainMs);
     const left = [...this.#running, ...this.#returning];
     for (const call of this.#running) call.interrupt(CLOSED, () => new PoolClosedError(this.name));
+    this.#pipeline?.interrupt(CLOSED, () => new PoolClosedError(this.name));
     for (const call of this.#returning) call.cutOff();
-    await Promise.all([this.#takeProbe()?.destroy(false), ...left.map(({ returned }) => returned)]);
+    await Promise.all([this.#source.endProbe(), this.#pipeline?.gone(), ...left.map(({ returned }) => returned)]);
     await this.#driver.close();
+    this.events.emit("pool:closed", { pool: this.name });
   }
 
   async #drain(drainMs: number): Promise<void> {
@@ -200,79 +271,4 @@ class DriverPool implements Pool, CallHost {
     });
     this.#drained = undefined;
   }
-
-  #takeProbe(): DriverConnection | undefined {
-    const probe = this.#probe;
-    this.#probe = undefined;
-    return probe;
-  }
-
-  async #probeConnection(operation: Operation<unknown>): Promise<DriverConnection> {
-    const kept = this.#takeProbe();
-    if (kept?.usable === true) return kept;
-    void kept?.destroy(false);
-    return this.#judged(
-      operation,
-      bounded(this.#driver.open(), this.#limits(operation, operation.deadline, "connect"), {
-        late: (connection) => void connection.destroy(false),
-      }),
-    );
-  }
-
-  async #acquire(operation: Operation<unknown>): Promise<DriverConnection> {
-    const limit = Math.min(operation.deadline, this.clock.now() + this.#acquireTimeoutMs);
-    if (!this.#permits.tryTake()) {
-      let left = nothing;
-      const turn = new Promise<void>((resolve, reject) => {
-        left = this.#permits.wait(resolve, reject);
-      });
-      await bounded(turn, this.#limits(operation, limit, "acquire"), { left, late: () => this.#permits.release() });
-    }
-    if (this.#isClosing()) {
-      this.#permits.release();
-      throw new PoolClosedError(this.name);
-    }
-    // From here the permit belongs to the connection that is on its way, whether or not its caller stays.
-    const arriving = new Promise<DriverConnection>((resolve) => resolve(this.#driver.acquire()));
-    arriving.catch(() => this.#permits.release());
-    return this.#judged(
-      operation,
-      bounded(arriving, this.#limits(operation, limit, "connect"), {
-        late: (connection) => {
-          connection.release();
-          this.#permits.release();
-        },
-      }),
-    );
-  }
-
-  #judged(operation: Operation<unknown>, opening: Promise<DriverConnection>): Promise<DriverConnection> {
-    return opening.catch((error: unknown) => {
-      if (recordedFailure(error) === undefined) {
-        const { access } = operation;
-        noteFailure(error, this.dialect.judge(error, { phase: "connect", access, inTransaction: false }));
-      }
-      throw error;
-    });
-  }
-
-  #limits(operation: Operation<unknown>, limit: number, phase: "acquire" | "connect"): WaitLimits {
-    const onLimit = (): Error => tooLate(this.name, phase);
-    return { clock: this.clock, limit, signal: operation.signal, onLimit, waiting: this.#waiting };
-  }
-}
-
-function nothing(): void {}
-
-function tooLate(pool: string, phase: "acquire" | "connect"): TimeoutError {
-  const inQueue = phase === "acquire";
-  const reason = inQueue ? "no connection became free in time" : "no connection could be opened in time";
-  return new TimeoutError(pool, reason, {
-    phase,
-    effect: "none",
-    retry: inQueue ? "same-node" : "other-node",
-    blames: inQueue ? "load" : "node",
-    connection: "keep",
-    reason,
-  });
 }

@@ -3,7 +3,10 @@
  */
 import type { Clock } from "./clock.ts";
 import type { Dialect } from "./dialect.ts";
+import type { DriverConnection } from "./driver.ts";
 import type { Events } from "./events.ts";
+import type { Failure, Situation } from "./failure.ts";
+import type { PoolMeter } from "./metrics.ts";
 
 /** What a call needs of the pool that it runs on. */
 export interface CallHost {
@@ -12,4 +15,9 @@ export interface CallHost {
   readonly events: Events;
   readonly clock: Clock;
   readonly statementTimeoutMs: number;
+  readonly meter: PoolMeter;
+  /** What a statement's error means; it is counted. */
+  judge(error: unknown, situation: Situation): Failure;
+  /** What is done to a connection before others get it; undefined when nothing is. */
+  readonly reset?: ((connection: DriverConnection) => Promise<void>) | undefined;
 }

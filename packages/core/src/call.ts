@@ -10,9 +10,9 @@ import { type Failure, failureOf, noteFailure, type Situation } from "./failure.
 import { giveBack } from "./giving-back.ts";
 import { ABORTED, interrupted, type Interruption, LATE, noteCause, NOT_SENT, tooLateToSend } from "./interruption.ts";
 import type { Operation } from "./operation.ts";
-import type { Connection, QueryResult, Statement } from "./pool.ts";
+import type { Connection, QueryResult, Statement, Work } from "./pool.ts";
 import { mayStay, situationOf } from "./situation.ts";
-import { rolledBack, runTransaction, type TransactionLink } from "./transaction.ts";
+import { kept, runTransaction, type TransactionLink } from "./transaction.ts";
 import { Turns } from "./turns.ts";
 
 export class Call<T> implements Connection, TransactionLink {
@@ -100,9 +100,14 @@ export class Call<T> implements Connection, TransactionLink {
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
     return this.#turns.take(() => {
       const situation = this.#situation(statement.text);
-      const answer = this.#send<Row>(statement, situation);
-      return situation.phase === "committing" ? answer.then((result) => this.#kept(result)) : answer;
+      const answer = this.#send<QueryResult<Row>>(statement, situation);
+      if (situation.phase !== "committing") return answer;
+      return answer.then((result) => kept(result, this.#host, this.#firstFailure));
     });
+  }
+
+  work<R>(work: Work<R>): Promise<R> {
+    return this.#turns.take(() => this.#send(work, this.#situation(work.text), work));
   }
 
   commit(statement: Statement): Promise<QueryResult> {
@@ -185,13 +190,13 @@ export class Call<T> implements Connection, TransactionLink {
     this.interrupt(LATE, (failure) => new TimeoutError(this.#host.name, what, failure));
   }
 
-  #send<Row>(statement: Statement, situation: Situation): Promise<QueryResult<Row>> {
+  #send<R>(statement: Statement, situation: Situation, work?: Work<R>): Promise<R> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const { clock, statementTimeoutMs } = this.#host;
     this.#current = situation;
-    const timer = this.#limited
-      ? undefined
-      : clock.setTimer(statementTimeoutMs, () => this.#tooLate(`a statement ran longer than ${statementTimeoutMs} ms`));
+    const unlimited = this.#limited || work?.unlimited === true;
+    const late = (): void => this.#tooLate(`a statement ran longer than ${statementTimeoutMs} ms`);
+    const timer = unlimited ? undefined : clock.setTimer(statementTimeoutMs, late);
     const { usable, transactionStatus } = this.#connection;
     return new Promise((resolve, reject) => {
       const done = (): void => {
@@ -203,7 +208,8 @@ export class Call<T> implements Connection, TransactionLink {
         done();
         reject(error);
       };
-      this.#connection.query<Row>(statement).then(
+      const sent = work?.run(this.#connection) ?? (this.#connection.query(statement) as Promise<R>);
+      sent.then(
         (result) => {
           done();
           this.#acknowledged(situation);
@@ -229,7 +235,8 @@ export class Call<T> implements Connection, TransactionLink {
 
   /** Whether the call must not be run again, whatever happens to it. */
   get #once(): boolean {
-    return this.#operation.kind === "session" || this.#final;
+    const operation = this.#operation;
+    return this.#final || (operation.kind === "session" && operation.begun?.() !== false);
   }
 
   #acknowledged(situation: Situation): void {
@@ -239,16 +246,9 @@ export class Call<T> implements Connection, TransactionLink {
     else if (kind === "session" && causality !== undefined && mayStay(situation)) causality.wrote();
   }
 
-  /** COMMIT of a failed transaction, sent by hand, is answered with ROLLBACK; its caller believes that it was kept. */
-  #kept<Row>(answer: QueryResult<Row>): QueryResult<Row> {
-    if (this.#host.dialect.committed(answer as QueryResult)) return answer;
-    const first = this.#firstFailure;
-    throw rolledBack(this.#host.name, first === undefined ? undefined : { ...first, retry: "never" });
-  }
-
   /** Understands a driver's error, once. */
   #raise(error: unknown, situation: Situation, before: TransactionStatus): unknown {
-    let failure = this.#connection.refused?.(error) === true ? NOT_SENT : this.#host.dialect.judge(error, situation);
+    let failure = this.#connection.refused?.(error) === true ? NOT_SENT : this.#host.judge(error, situation);
     if (this.#once) failure = { ...failure, retry: "never" };
     if (failure.connection === "destroy") this.#discarded = true;
     if (this.#firstFailure === undefined || before === "open") this.#firstFailure = failure;

@@ -1,6 +1,7 @@
 /**
  * All waits and all dice. Whoever waits or draws takes a `Clock` or a `Random`, so that tests and the simulator own both.
  */
+import { TimerQueue } from "./timer-queue.ts";
 
 /** A timer that has been set. */
 export interface Timer {
@@ -13,12 +14,19 @@ export interface Clock {
   now(): number;
   /** Calls `run` once, `ms` milliseconds from now. A timer does not keep the process alive when `background` is true. */
   setTimer(ms: number, run: () => void, background?: boolean): Timer;
+  /**
+   * The same for limits, which are taken back nearly always: cheaper where that can be, and then without the
+   * `AsyncLocalStorage` of whoever set it. @default setTimer
+   */
+  setLimit?(ms: number, run: () => void): Timer;
 }
 
 /** Draws a number from 0, below 1. */
 export type Random = () => number;
 
 const MAX_TIMER_MS = 2_147_483_647;
+
+const limits = new TimerQueue(() => performance.now());
 
 /** The machine's monotonic clock. */
 export const systemClock: Clock = {
@@ -28,7 +36,13 @@ export const systemClock: Clock = {
     if (background) timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },
+  setLimit: (ms, run) => limits.set(ms, run),
 };
+
+/** Sets a limit in time. */
+export function setLimit(clock: Clock, ms: number, run: () => void): Timer {
+  return clock.setLimit === undefined ? clock.setTimer(ms, run) : clock.setLimit(ms, run);
+}
 
 /**
  * Waits. An abort ends the wait at once: the timer is cancelled and the promise rejects with the signal's reason.

@@ -17,6 +17,9 @@ export interface ConnectionHome {
 
 /** What a driver brings: opening one connection. Releasing and destroying it tell the home. */
 export interface ConnectionOpener {
-  /** A new connection, ready for statements. Without a home it belongs to whoever opened it. */
-  open(home?: ConnectionHome): Promise<DriverConnection>;
+  /**
+   * A new connection, ready for statements and taken. Without a home it belongs to whoever opened it. An abort of
+   * `givenUp` ends the attempt at once: the link is destroyed and the promise rejects.
+   */
+  open(home: ConnectionHome | undefined, givenUp: AbortSignal): Promise<DriverConnection>;
 }

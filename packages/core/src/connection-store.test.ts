@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ConnectionHome } from "./connection-opener.ts";
-import { ConnectionStore, type ConnectionStoreOptions } from "./connection-store.ts";
+import { ConnectionStore } from "./connection-store.ts";
+import type { ConnectionStoreOptions } from "./store-options.ts";
 import type { DriverConnection } from "./driver.ts";
+import { seededRandom } from "./clock.ts";
 import { ManualClock } from "./testing/manual-clock.ts";
 
 class FakeConnection implements DriverConnection {
@@ -11,6 +13,8 @@ class FakeConnection implements DriverConnection {
   readonly transactionStatus = "idle";
   usable = true;
   answers = true;
+  /** Whether somebody has it. */
+  held = true;
   readonly #home: ConnectionHome | undefined;
 
   constructor(id: number, home: ConnectionHome | undefined) {
@@ -20,7 +24,11 @@ class FakeConnection implements DriverConnection {
   query(): Promise<never> {
     return this.answers ? Promise.resolve({} as never) : Promise.reject(new Error("dead"));
   }
+  taken(): void {
+    this.held = true;
+  }
   release(): void {
+    this.held = false;
     this.#home?.released(this);
   }
   destroy(): Promise<void> {
@@ -37,30 +45,49 @@ class FakeConnection implements DriverConnection {
 function storeOf(options: Partial<ConnectionStoreOptions> = {}) {
   const clock = new ManualClock();
   const opened: FakeConnection[] = [];
-  const state = { failing: undefined as Error | undefined, mostAtOnce: 0, opening: 0, attempts: 0 };
+  const state = {
+    failing: undefined as Error | undefined,
+    stillborn: false,
+    connecting: undefined as (() => Promise<void>) | undefined,
+    mostAtOnce: 0,
+    opening: 0,
+    attempts: 0,
+  };
   const store = new ConnectionStore(
     {
-      open: async (home) => {
+      open: async (home, givenUp) => {
         state.attempts += 1;
         state.opening += 1;
         state.mostAtOnce = Math.max(state.mostAtOnce, state.opening);
-        await Promise.resolve();
-        state.opening -= 1;
+        const aborted = new Promise<never>((_, reject) =>
+          givenUp.addEventListener("abort", () => reject(givenUp.reason as Error), { once: true }),
+        );
+        try {
+          await Promise.race([state.connecting?.() ?? Promise.resolve(), aborted]);
+        } finally {
+          state.opening -= 1;
+        }
         if (state.failing !== undefined) throw state.failing;
         const connection = new FakeConnection(opened.length, home);
+        if (state.stillborn) connection.usable = false;
         opened.push(connection);
         return connection;
       },
     },
     {
+      name: "store",
       max: 3,
       min: 0,
+      replaces: true,
       idleTimeoutMs: 10_000,
       maxLifetimeMs: 0,
       maxUses: 0,
       validateAfterIdleMs: 0,
+      validateIntervalMs: 0,
+      connectTimeoutMs: 1_000,
       validationText: "SELECT 1",
       onConnect: undefined,
+      resetOnRelease: false,
       clock,
       random: () => 0,
       ...options,
@@ -220,6 +247,316 @@ describe("ConnectionStore", () => {
     expect(store.counts().total).toBe(1);
     other.release();
     expect(store.counts()).toEqual({ total: 1, idle: 1, connecting: 0 });
+  });
+
+  it("tells those who wait nothing of a failure while connections are out, and tries again with pauses", async () => {
+    const { store, state, clock } = storeOf({ max: 3 });
+    const held = await store.acquire();
+    state.failing = new Error("too many connections");
+    const waiting = Promise.resolve(store.acquire());
+    await clock.advance(1_000);
+    // Pauses of 50, 100, 200, 400 and 800 milliseconds with these dice.
+    expect(state.attempts).toBe(6);
+    held.release();
+    expect(await waiting).toBe(held);
+    state.failing = undefined;
+    await clock.advance(60_000);
+    expect(store.counts()).toMatchObject({ total: 1, connecting: 0 });
+  });
+
+  it("tells those who wait of a failure when the last connection that was out is gone", async () => {
+    const { store, state, clock } = storeOf({ max: 3 });
+    const held = await store.acquire();
+    const refused = new Error("refused");
+    state.failing = refused;
+    const waiting = Promise.allSettled([store.acquire(), store.acquire()]);
+    await clock.advance(10);
+    await held.destroy(false);
+    expect(await waiting).toEqual([
+      { status: "rejected", reason: refused },
+      { status: "rejected", reason: refused },
+    ]);
+  });
+
+  it("tells them at once where trying again is of no use", async () => {
+    const wrong = new Error("wrong password");
+    const { store, state } = storeOf({ max: 3, hopeless: (error) => error === wrong });
+    const held = await store.acquire();
+    state.failing = wrong;
+    await expect(Promise.resolve(store.acquire())).rejects.toBe(wrong);
+    held.release();
+  });
+
+  it("lets each attempt under way be somebody's hope", async () => {
+    const { store, state } = storeOf({ max: 3 });
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let attempt = 0;
+    state.connecting = () => gates[attempt++]!.promise;
+    const refused = new Error("refused");
+    const calls = [1, 2, 3].map(() => Promise.resolve(store.acquire()));
+    gates[1]!.reject(refused);
+    await expect(calls[2]).rejects.toBe(refused);
+    gates[0]!.resolve();
+    gates[2]!.resolve();
+    expect(await calls[0]).not.toBe(await calls[1]);
+  });
+
+  it("takes a connection that is dead as soon as it is open for one that could not be opened", async () => {
+    const { store, state } = storeOf();
+    state.stillborn = true;
+    await expect(Promise.resolve(store.acquire())).rejects.toMatchObject({ code: "ERR_BREAKWATER_NODE_LOST" });
+    expect(state.attempts).toBe(1);
+    expect(store.counts()).toEqual({ total: 0, idle: 0, connecting: 0 });
+  });
+
+  it("replaces what is lost, in the background, after the first call and not before", async () => {
+    const { store, opened, clock, state } = storeOf({ min: 2, idleTimeoutMs: 0 });
+    await clock.advance(1_000);
+    expect(state.attempts).toBe(0);
+    const first = await store.acquire();
+    await clock.advance(0);
+    expect(store.counts()).toEqual({ total: 2, idle: 1, connecting: 0 });
+    first.release();
+    for (const connection of opened.slice()) connection.die();
+    await clock.advance(1_000);
+    expect(store.counts()).toEqual({ total: 2, idle: 2, connecting: 0 });
+  });
+
+  it("spares connections and opens none where min does not mean that", async () => {
+    const { store, opened, clock } = storeOf({ min: 2, replaces: false, idleTimeoutMs: 10 });
+    (await store.acquire()).release();
+    await clock.advance(1_000);
+    expect(store.counts().total).toBe(1);
+    opened[0]!.die();
+    await clock.advance(60_000);
+    expect(store.counts().total).toBe(0);
+  });
+
+  it("replaces more and more slowly while it cannot, one at a time, and goes on when it can", async () => {
+    const { store, clock, state, opened } = storeOf({ max: 8, min: 8, idleTimeoutMs: 0 });
+    const failed: unknown[] = [];
+    store.listen({ lost: () => undefined, notice: () => undefined, unopened: (error) => failed.push(error) });
+    await store.warm();
+    state.failing = new Error("refused");
+    state.attempts = 0;
+    state.mostAtOnce = 0;
+    for (const connection of opened.slice()) connection.die();
+    await clock.advance(60_000);
+    expect(state.attempts).toBeGreaterThan(5);
+    expect(state.attempts).toBeLessThan(25);
+    expect(failed).toHaveLength(state.attempts);
+    expect(state.mostAtOnce).toBe(1);
+    state.failing = undefined;
+    await clock.advance(10_000);
+    expect(store.counts()).toMatchObject({ total: 8, idle: 8 });
+    expect(state.mostAtOnce).toBeLessThanOrEqual(4);
+  });
+
+  it("does not race against a server that ends each connection after a moment", async () => {
+    const { store, clock, state, opened } = storeOf({ max: 4, min: 2, idleTimeoutMs: 0 });
+    await store.warm();
+    for (let ms = 0; ms < 60_000; ms += 10) {
+      for (const connection of opened) if (connection.usable) connection.die();
+      await clock.advance(10);
+    }
+    expect(state.attempts).toBeLessThan(60);
+  });
+
+  it("asks idle connections in the background, keeps those that answer in their order, and ends the others", async () => {
+    const { store, clock, opened } = storeOf({ min: 3, idleTimeoutMs: 0, validateIntervalMs: 100 });
+    const held = await Promise.all([1, 2, 3].map(async () => store.acquire()));
+    for (const connection of held) connection.release();
+    await clock.advance(250);
+    expect(opened).toHaveLength(3);
+    expect(store.acquire()).toBe(opened[2]);
+    opened[2]!.release();
+    opened[0]!.answers = false;
+    await clock.advance(1_000);
+    expect(opened[0]!.usable).toBe(false);
+    expect(store.counts()).toEqual({ total: 3, idle: 3, connecting: 0 });
+  });
+
+  it("does not ask one silent connection after another before it hands out one that answers", async () => {
+    const { store, clock, opened } = storeOf({ max: 10, idleTimeoutMs: 0, validateAfterIdleMs: 50 });
+    const held = await Promise.all(Array.from({ length: 10 }, async () => store.acquire()));
+    for (const connection of held) connection.release();
+    await clock.advance(50);
+    let asked = 0;
+    for (const connection of opened) {
+      connection.query = () => {
+        asked += 1;
+        return Promise.reject(new Error("dead"));
+      };
+    }
+    expect(await store.acquire()).toBe(opened[10]);
+    expect(asked).toBe(1);
+    expect(store.counts().total).toBe(1);
+  });
+
+  it("ends a connection whose onConnect takes too long, and leaves no timer", async () => {
+    const { store, clock, opened } = storeOf({ connectTimeoutMs: 100, onConnect: () => new Promise(() => undefined) });
+    const call = Promise.allSettled([store.acquire()]);
+    await clock.advance(100);
+    expect(await call).toMatchObject([{ reason: { code: "ERR_BREAKWATER_TIMEOUT", phase: "connect" } }]);
+    expect(opened[0]!.usable).toBe(false);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("gives up what is being opened or prepared when it is closed, and refuses who waits for it", async () => {
+    for (const where of ["connecting", "onConnect"]) {
+      const never = (): Promise<void> => new Promise(() => undefined);
+      const { store, clock, state } = storeOf(where === "onConnect" ? { onConnect: never } : {});
+      if (where === "connecting") state.connecting = never;
+      const call = Promise.allSettled([store.acquire(), store.open()]);
+      await clock.advance(0);
+      if (where === "onConnect") expect(store.counts().connecting).toBe(1);
+      await store.close();
+      await store.close();
+      expect((await call)[0]).toMatchObject({ reason: { code: "ERR_BREAKWATER_POOL_CLOSED" } });
+      expect(store.counts()).toEqual({ total: 0, idle: 0, connecting: 0 });
+      expect(clock.pending).toBe(0);
+      await expect(Promise.resolve(store.acquire())).rejects.toMatchObject({ code: "ERR_BREAKWATER_POOL_CLOSED" });
+    }
+  });
+
+  it("ends at once what comes back while it is draining, and opens nothing more", async () => {
+    const { store, opened, state, clock } = storeOf({ min: 2 });
+    const held = await store.acquire();
+    await clock.advance(0);
+    store.drain();
+    expect(store.counts()).toMatchObject({ total: 1, idle: 0 });
+    held.release();
+    await clock.advance(60_000);
+    expect(opened.every(({ usable }) => !usable)).toBe(true);
+    expect(state.attempts).toBe(2);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("does not hand out what was being opened before retire()", async () => {
+    const { store, state, opened, clock } = storeOf();
+    const gate = Promise.withResolvers<void>();
+    state.connecting = () => gate.promise;
+    const before = Promise.allSettled([store.acquire()]);
+    store.retire();
+    state.connecting = undefined;
+    expect(await store.acquire()).toBe(opened[0]);
+    gate.resolve();
+    await clock.advance(0);
+    expect((await before)[0]?.status).toBe("rejected");
+    expect(opened).toHaveLength(1);
+  });
+
+  it("gives each connection a lifetime of its own, between four fifths and all of it", async () => {
+    const random = seededRandom(7);
+    const { store, clock, opened } = storeOf({ max: 20, maxLifetimeMs: 1_000, idleTimeoutMs: 0, random });
+    const held = await Promise.all(Array.from({ length: 20 }, async () => store.acquire()));
+    for (const connection of held) connection.release();
+    await clock.advance(800);
+    const alive = [opened.filter(({ usable }) => usable).length];
+    for (let step = 0; step < 4; step += 1) {
+      await clock.advance(50);
+      alive.push(opened.filter(({ usable }) => usable).length);
+    }
+    expect(alive[0]).toBe(20);
+    expect(alive.at(-1)).toBe(0);
+    expect(new Set(alive).size).toBe(5);
+  });
+
+  it("opens one connection to show that there can be some, when none are to be kept", async () => {
+    const { store, state } = storeOf();
+    await store.warm();
+    expect(store.counts()).toEqual({ total: 1, idle: 1, connecting: 0 });
+    expect(state.attempts).toBe(1);
+  });
+
+  it("never has more than max on the way, serves everybody, and leaves nothing, whatever happens", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.constantFrom(
+            "acquire",
+            "release",
+            "destroy",
+            "die",
+            "retire",
+            "tick",
+            "fail",
+            "heal",
+            "grow",
+            "shrink",
+            "dead",
+          ),
+          { maxLength: 80 },
+        ),
+        fc.integer({ min: 0, max: 3 }),
+        async (steps, min) => {
+          const { store, clock, opened, state } = storeOf({
+            max: 3,
+            min,
+            idleTimeoutMs: 50,
+            maxLifetimeMs: 500,
+            maxUses: 4,
+            validateAfterIdleMs: 30,
+            validateIntervalMs: 40,
+            random: seededRandom(steps.length),
+          });
+          const held = new Set<DriverConnection>();
+          let waiting = 0;
+          let max = 3;
+          const take = async (): Promise<void> => {
+            waiting += 1;
+            try {
+              const connection = await store.acquire();
+              expect(held).not.toContain(connection);
+              expect(connection.usable).toBe(true);
+              held.add(connection);
+            } catch {
+              // It could not be opened.
+            } finally {
+              waiting -= 1;
+            }
+          };
+          const any = (): FakeConnection | undefined => {
+            const [first] = held;
+            if (first !== undefined) held.delete(first);
+            return first as FakeConnection | undefined;
+          };
+          for (const step of steps) {
+            if (step === "acquire" && held.size + waiting < max) void take();
+            else if (step === "release") any()?.release();
+            else if (step === "destroy") await any()?.destroy();
+            else if (step === "die") opened.find(({ usable, held: taken }) => usable && !taken)?.die();
+            else if (step === "retire") store.retire();
+            else if (step === "fail") state.failing = new Error("refused");
+            else if (step === "dead") state.stillborn = true;
+            else if (step === "heal") {
+              state.failing = undefined;
+              state.stillborn = false;
+            } else if (step === "grow") store.resize(min, (max = 5));
+            else if (step === "shrink") store.resize(Math.min(min, 2), (max = 2));
+            else await clock.advance(20);
+            const { total, idle, connecting } = store.counts();
+            expect(total).toBeLessThanOrEqual(5);
+            expect(idle + connecting).toBeLessThanOrEqual(total);
+          }
+          state.failing = undefined;
+          state.stillborn = false;
+          for (const connection of held) connection.release();
+          held.clear();
+          for (let more = 0; more < 20 && waiting > 0; more += 1) {
+            await clock.advance(1_000);
+            for (const connection of held) connection.release();
+            held.clear();
+          }
+          expect(waiting).toBe(0);
+          await store.close();
+          expect(store.counts()).toEqual({ total: 0, idle: 0, connecting: 0 });
+          expect(opened.every(({ usable }) => !usable)).toBe(true);
+          expect(clock.pending).toBe(0);
+        },
+      ),
+      { numRuns: 500 },
+    );
   });
 
   it("never opens more than max, hands nobody another's connection, and leaves nothing behind", async () => {

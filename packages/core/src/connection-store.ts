@@ -2,80 +2,68 @@
  * The connections of one server: opened when needed or kept warm, handed out the most recently used first, ended when
  * idle too long, too old or used up. Written once for every driver that can open and close one connection.
  *
- * One timer serves all of it, however many connections come and go. After a failure connections are opened again one at
- * a time, then two, four …: a server that comes back is not met by everybody at once.
+ * One timer serves all of it, however many connections come and go; an idle connection is handed out and taken back
+ * without a promise, a timer or a listener.
  */
-import type { Clock, Random, Timer } from "./clock.ts";
 import type { ConnectionHome, ConnectionOpener } from "./connection-opener.ts";
+import { endedAtOnce, prepare, resetting, validate } from "./connection-setup.ts";
 import type { Driver, DriverConnection, DriverListener } from "./driver.ts";
-
-/** How connections live. */
-export interface ConnectionStoreOptions {
-  /** Most connections open at once. */
-  readonly max: number;
-  /** Connections that are kept open however idle they are. */
-  readonly min: number;
-  /** A connection that was idle this long is ended, in milliseconds; 0 for never. */
-  readonly idleTimeoutMs: number;
-  /** A connection older than this is ended when it is idle, in milliseconds; 0 for never. */
-  readonly maxLifetimeMs: number;
-  /** Most calls that one connection serves; 0 for no limit. */
-  readonly maxUses: number;
-  /** A connection that was idle this long answers a short question before it is handed out, in milliseconds; 0 for never. */
-  readonly validateAfterIdleMs: number;
-  /** Prepares a new connection before its first call; when it throws, the connection is ended. */
-  readonly onConnect: ((connection: DriverConnection) => Promise<void> | void) | undefined;
-  /** The short question. */
-  readonly validationText: string;
-  readonly clock: Clock;
-  readonly random: Random;
-}
-
-/** Each lifetime is shorter by up to this share, so that connections opened together do not end together. */
-const LIFETIME_SPREAD = 0.1;
-
-/** Longest wait for the answer to the short question, in milliseconds. */
-const VALIDATION_MS = 1_000;
-
-interface Member {
-  readonly connection: DriverConnection;
-  readonly expiresAt: number;
-  uses: number;
-  idleSince: number;
-  retired: boolean;
-}
-
-interface Waiter {
-  readonly resolve: (connection: DriverConnection) => void;
-  readonly reject: (error: unknown) => void;
-}
+import { PoolClosedError } from "./errors.ts";
+import { IdleMembers, isFit, lend, type Member, newMember } from "./member.ts";
+import { OpeningAttempts } from "./opening-attempts.ts";
+import { OpeningPace } from "./opening-pace.ts";
+import type { ConnectionStoreOptions } from "./store-options.ts";
+import { Waiters } from "./waiters.ts";
 
 export class ConnectionStore implements Driver, ConnectionHome {
+  readonly reset: ((connection: DriverConnection) => Promise<void>) | undefined;
   readonly #opener: ConnectionOpener;
   readonly #options: ConnectionStoreOptions;
   readonly #members = new Map<DriverConnection, Member>();
-  // The last is the most recently used; the first has been idle longest.
-  readonly #idle: Member[] = [];
-  readonly #waiting = new Set<Waiter>();
-  #opening = 0;
-  // How many may be opened at once: everything until something fails.
-  #openAtOnce: number;
+  readonly #idle: IdleMembers;
+  readonly #waiting = new Waiters<DriverConnection>();
+  readonly #opening = new OpeningAttempts<{ readonly error: unknown } | undefined>();
+  readonly #probing = new OpeningAttempts<DriverConnection>();
+  // Links that have been told to end.
+  readonly #ending = new Set<Promise<void>>();
+  readonly #pace: OpeningPace;
   #max: number;
   #min: number;
+  // Connections are kept from the first call on, not before.
+  #started = false;
+  #replaces: boolean;
+  #draining = false;
   #listener: DriverListener | undefined;
-  #timer: Timer | undefined;
-  #closed = false;
 
   constructor(opener: ConnectionOpener, options: ConnectionStoreOptions) {
+    const { max, min, clock, random, idleTimeoutMs, validateIntervalMs, resetOnRelease, onConnect } = options;
     this.#opener = opener;
     this.#options = options;
-    this.#max = options.max;
-    this.#min = options.min;
-    this.#openAtOnce = options.max;
+    this.#max = max;
+    this.#min = min;
+    this.#replaces = options.replaces;
+    this.#pace = new OpeningPace(max, clock, random, () => this.#serve());
+    this.#idle = new IdleMembers({
+      clock,
+      idleTimeoutMs,
+      validateIntervalMs,
+      surplus: () => this.#members.size > this.#min,
+      end: (member) => this.#end(member),
+      validate: (member) => void this.#askIdle(member),
+    });
+    this.reset = resetting(resetOnRelease, options.name, onConnect);
   }
 
   get max(): number {
     return this.#max;
+  }
+
+  get min(): number {
+    return this.#min;
+  }
+
+  get trouble(): unknown {
+    return this.#pace.trouble;
   }
 
   listen(listener: DriverListener): void {
@@ -84,83 +72,113 @@ export class ConnectionStore implements Driver, ConnectionHome {
 
   /** An idle connection, at once; else a new one, or whichever is given back first. */
   acquire(): DriverConnection | Promise<DriverConnection> {
-    const member = this.#idle.pop();
-    if (member === undefined) return this.#wait();
     const { validateAfterIdleMs, clock } = this.#options;
-    if (!this.#fit(member)) {
-      this.#end(member);
-      return this.acquire();
+    this.#started = true;
+    for (let member = this.#idle.pop(); member !== undefined; member = this.#idle.pop()) {
+      const now = clock.now();
+      if (!isFit(member, now, this.#options.maxUses)) this.#end(member);
+      else if (validateAfterIdleMs > 0 && now - member.answeredAt >= validateAfterIdleMs)
+        return this.#validated(member);
+      else return lend(member);
     }
-    if (validateAfterIdleMs > 0 && clock.now() - member.idleSince >= validateAfterIdleMs)
-      return this.#validated(member);
-    member.uses += 1;
-    return member.connection;
+    if (this.#draining) return Promise.reject(new PoolClosedError(this.#options.name));
+    return this.#waiting.join(() => this.#serve());
   }
 
   open(): Promise<DriverConnection> {
-    return this.#opener.open();
+    return this.#probing.begin(async (attempt) => {
+      try {
+        return await this.#opener.open(undefined, attempt.signal);
+      } finally {
+        this.#probing.ended(attempt);
+      }
+    });
   }
 
   counts(): { readonly total: number; readonly idle: number; readonly connecting: number } {
-    return { total: this.#members.size, idle: this.#idle.length, connecting: this.#opening };
+    const connecting = this.#opening.size;
+    return { total: this.#members.size + connecting, idle: this.#idle.size, connecting };
   }
 
-  /** Opens connections until there are `min`. Rejects when one cannot be opened. */
   async warm(): Promise<void> {
-    const missing = this.#min - this.#members.size - this.#opening;
-    await Promise.all(Array.from({ length: Math.max(0, missing) }, () => this.#openOne()));
+    this.#started = true;
+    // With nothing to keep, one connection still shows whether there can be any.
+    const enough = Math.max(1, this.#min);
+    for (let tries = 0; this.#members.size < enough; tries += 1) {
+      if (this.#draining) throw new PoolClosedError(this.#options.name);
+      if (tries > 2 * enough) throw endedAtOnce(this.#options.name);
+      while (this.#members.size + this.#opening.size < enough && this.#pace.allows(this.#opening.size, true)) {
+        void this.#opening.begin((attempt) => this.#open(attempt));
+      }
+      const failed = await this.#opening.first();
+      if (failed !== undefined) throw failed.error;
+    }
   }
 
-  /** Changes the bounds; connections above `max` end as they are given back. */
   resize(min: number, max: number): void {
+    this.#replaces ||= min !== this.#min;
     this.#min = min;
     this.#max = max;
-    this.#openAtOnce = max;
-    while (this.#members.size > max && this.#idle.length > 0) this.#end(this.#idle.shift());
+    this.#pace.resize(max);
+    while (this.#members.size > max) {
+      const member = this.#idle.shift();
+      if (member === undefined) break;
+      this.#end(member);
+    }
+    this.#idle.look();
     this.#serve();
   }
 
   retire(): void {
     for (const member of this.#members.values()) member.retired = true;
-    for (const member of this.#idle.splice(0)) this.#end(member, false);
+    this.#giveUpOpening(new Error("connections of before are not used any more"));
+    for (const member of this.#idle.clear()) this.#end(member);
+    this.#serve();
+  }
+
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#pace.stop();
+    this.#idle.stop();
+    this.#giveUpOpening(new PoolClosedError(this.#options.name));
+    this.#probing.giveUp(new PoolClosedError(this.#options.name), true);
+    for (const member of this.#idle.clear()) this.#end(member);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    const ended = this.#idle.splice(0).map(({ connection }) => connection.destroy(false));
-    await Promise.all(ended);
+    this.drain();
+    for (const member of [...this.#members.values()]) this.#end(member);
+    await Promise.all([this.#opening.settled(), this.#probing.settled()]);
+    await Promise.all(this.#ending);
   }
 
   released(connection: DriverConnection): void {
     const member = this.#members.get(connection);
     if (member === undefined) return;
-    if (this.#closed || this.#members.size > this.#max || !this.#fit(member)) {
+    const now = this.#options.clock.now();
+    const { asked } = member;
+    member.asked = false;
+    member.answeredAt = now;
+    if (!asked) member.idleSince = now;
+    if (this.#draining || this.#members.size > this.#max || !isFit(member, now, this.#options.maxUses))
       this.#end(member);
-      return;
-    }
-    const waiter = this.#nextWaiter();
-    if (waiter !== undefined) {
-      member.uses += 1;
-      waiter.resolve(connection);
-      return;
-    }
-    member.idleSince = this.#options.clock.now();
-    this.#idle.push(member);
-    this.#arm();
+    else if (this.#waiting.size > 0) this.#waiting.serve(lend(member));
+    else if (asked) this.#idle.putBack(member);
+    else this.#idle.push(member);
   }
 
   gone(connection: DriverConnection): void {
     const member = this.#members.get(connection);
     if (member === undefined) return;
-    this.#members.delete(connection);
-    const at = this.#idle.indexOf(member);
-    if (at !== -1) this.#idle.splice(at, 1);
+    this.#forget(member);
+    if (!member.retired) this.#pace.died(member.uses > 0);
     this.#serve();
   }
 
   lost(connection: DriverConnection, error: unknown): void {
     this.gone(connection);
+    this.died(connection, error);
     this.#listener?.lost(error);
   }
 
@@ -168,132 +186,113 @@ export class ConnectionStore implements Driver, ConnectionHome {
     this.#listener?.notice(notice);
   }
 
-  /** Whether a connection may serve once more. */
-  #fit({ connection, expiresAt, uses, retired }: Member): boolean {
-    const { maxUses, clock } = this.#options;
-    return connection.usable && !retired && clock.now() < expiresAt && (maxUses === 0 || uses < maxUses);
-  }
+  /** For a driver that has more to tell: a connection has been prepared, and nobody has used it yet. */
+  protected opened(_connection: DriverConnection): void {}
 
-  #wait(): Promise<DriverConnection> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.add({ resolve, reject });
-      this.#serve();
-    });
-  }
+  /** For a driver that has more to tell: a connection has died while it was idle. */
+  protected died(_connection: DriverConnection, _error: unknown): void {}
 
-  #nextWaiter(): Waiter | undefined {
-    for (const waiter of this.#waiting) {
-      this.#waiting.delete(waiter);
-      return waiter;
+  /** Opens connections for those who wait and up to `min`, as many at once as may be. */
+  #serve(): void {
+    while (!this.#draining && this.#members.size + this.#opening.size < this.#max) {
+      const short = this.#started && this.#replaces && this.#members.size + this.#opening.size < this.#min;
+      if (!short && this.#waiting.size <= this.#opening.size) {
+        // Nobody waits for the end of a pause.
+        if (this.#opening.size === 0) this.#pace.stop();
+        return;
+      }
+      // A connection that is out may come back to those who wait: an attempt is one hope of two.
+      const urgent = this.#waiting.size > this.#opening.size && this.#members.size === 0;
+      if (!this.#pace.allows(this.#opening.size, urgent)) return;
+      void this.#opening.begin((attempt) => this.#open(attempt));
     }
+  }
+
+  /** Opens one and offers it. What went wrong is told to those who have nothing else to wait for. */
+  async #open(attempt: AbortController): Promise<{ readonly error: unknown } | undefined> {
+    const { name, clock, random, maxLifetimeMs, connectTimeoutMs, onConnect } = this.#options;
+    let connection: DriverConnection | undefined;
+    try {
+      connection = await this.#opener.open(this, attempt.signal);
+      await prepare(connection, attempt.signal, { name, clock, connectTimeoutMs, onConnect });
+    } catch (error) {
+      const hopeless = connection?.usable ?? this.#options.hopeless?.(error) ?? false;
+      if (connection !== undefined) this.#destroy(connection);
+      this.#opening.ended(attempt);
+      // An attempt that was given up is nobody's fault, and nobody waits for it any more.
+      if (!attempt.signal.aborted) this.#failed(error, hopeless);
+      this.#serve();
+      return { error };
+    }
+    this.#opening.ended(attempt);
+    const member = newMember(connection, clock.now(), maxLifetimeMs, random);
+    member.retired = attempt.signal.aborted;
+    this.#members.set(connection, member);
+    this.#pace.succeeded();
+    this.opened(connection);
+    this.#listener?.opened?.();
+    // In one step, so that nobody opens another for the same.
+    connection.release();
+    this.#serve();
     return undefined;
   }
 
-  /** Opens connections for those who wait, as many at once as may be. */
-  #serve(): void {
-    while (
-      this.#waiting.size > this.#opening &&
-      this.#opening < this.#openAtOnce &&
-      this.#members.size + this.#opening < this.#max &&
-      !this.#closed
-    ) {
-      this.#openOne().catch((error: unknown) => this.#refuse(error));
-    }
+  #failed(error: unknown, hopeless: boolean): void {
+    this.#pace.failed(error);
+    this.#listener?.unopened?.(error);
+    // Connections that are out come back, or die as well; and each attempt under way is somebody's hope.
+    if (this.#members.size > 0 && !hopeless) return;
+    this.#waiting.keepOnly(this.#opening.size, error);
   }
 
-  /** Opens one, and hands it to whoever waits or keeps it idle: in one step, so that nobody opens another for the same. */
-  async #openOne(): Promise<void> {
-    this.#opening += 1;
-    let connection: DriverConnection;
-    try {
-      connection = await this.#prepared();
-    } catch (error) {
-      this.#opening -= 1;
-      this.#openAtOnce = 1;
-      throw error;
-    }
-    this.#opening -= 1;
-    // One more for each success: one, two, four … a round, as a TCP sender begins (RFC 5681, slow start).
-    this.#openAtOnce = Math.min(this.#max, this.#openAtOnce + 1);
-    this.released(connection);
-    // A success may have widened how many can be opened at once.
-    this.#serve();
-  }
-
-  async #prepared(): Promise<DriverConnection> {
-    const { clock, random, maxLifetimeMs, onConnect } = this.#options;
-    const connection = await this.#opener.open(this);
-    const lifetimeMs =
-      maxLifetimeMs === 0 ? Number.POSITIVE_INFINITY : maxLifetimeMs * (1 - LIFETIME_SPREAD * random());
-    const now = clock.now();
-    const member: Member = { connection, expiresAt: now + lifetimeMs, uses: 0, idleSince: now, retired: false };
-    this.#members.set(connection, member);
-    try {
-      await onConnect?.(connection);
-    } catch (error) {
-      this.#end(member);
-      throw error;
-    }
-    return connection;
-  }
-
-  /** A connection could not be opened: those who wait for one hear why, instead of trying one after another. */
-  #refuse(error: unknown): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const { reject } of waiting) reject(error);
+  #giveUpOpening(reason: Error): void {
+    this.#opening.giveUp(reason, this.#draining);
+    this.#waiting.keepOnly(0, reason);
   }
 
   async #validated(member: Member): Promise<DriverConnection> {
+    if (await this.#answers(member)) return lend(member);
+    return this.acquire();
+  }
+
+  async #askIdle(member: Member): Promise<void> {
+    member.asked = true;
+    if (await this.#answers(member)) member.connection.release();
+  }
+
+  /** Whether a connection answers; one that does not is ended, and those that are silent for as long are asked no more. */
+  async #answers(member: Member): Promise<boolean> {
     const { clock, validationText } = this.#options;
-    const { connection } = member;
-    const timer = clock.setTimer(VALIDATION_MS, () => void connection.destroy(false), true);
-    try {
-      await connection.query({ text: validationText });
-      member.uses += 1;
-      return connection;
-    } catch {
-      this.#end(member);
-      return await this.acquire();
-    } finally {
-      timer.cancel();
+    const silentSince = member.answeredAt;
+    member.connection.taken?.();
+    if (await validate(member.connection, clock, validationText)) {
+      member.answeredAt = clock.now();
+      return !member.retired || this.#end(member);
     }
+    for (const other of this.#idle.clear()) {
+      if (other.answeredAt <= silentSince) this.#end(other);
+      else this.#idle.push(other);
+    }
+    return this.#end(member);
   }
 
-  #end(member: Member | undefined, politely = true): void {
-    if (member === undefined) return;
+  #end(member: Member): false {
+    this.#forget(member);
     member.retired = true;
-    void member.connection.destroy(!politely);
+    // Only whoever has a connection may end it.
+    member.connection.taken?.();
+    this.#destroy(member.connection);
+    this.#serve();
+    return false;
   }
 
-  /** Sets the one timer to when the connection that was idle longest has been so for too long. */
-  #arm(): void {
-    const { clock, idleTimeoutMs } = this.#options;
-    const oldest = this.#idle[0];
-    if (this.#timer !== undefined || oldest === undefined || this.#closed) return;
-    const ends = idleTimeoutMs > 0 && this.#members.size > this.#min;
-    const idleUntil = ends ? oldest.idleSince + idleTimeoutMs : Number.POSITIVE_INFINITY;
-    const due = Math.min(idleUntil, ...this.#idle.map(({ expiresAt }) => expiresAt));
-    if (due === Number.POSITIVE_INFINITY) return;
-    this.#timer = clock.setTimer(
-      due - clock.now(),
-      () => {
-        this.#timer = undefined;
-        this.#sweep();
-      },
-      true,
-    );
+  #destroy(connection: DriverConnection): void {
+    const ended = connection.destroy(false).finally(() => this.#ending.delete(ended));
+    this.#ending.add(ended);
   }
 
-  #sweep(): void {
-    const { clock, idleTimeoutMs } = this.#options;
-    const now = clock.now();
-    for (const member of this.#idle.slice()) {
-      const tooIdle = idleTimeoutMs > 0 && now - member.idleSince >= idleTimeoutMs && this.#members.size > this.#min;
-      if (!tooIdle && this.#fit(member)) continue;
-      this.#idle.splice(this.#idle.indexOf(member), 1);
-      this.#end(member);
-    }
-    this.#arm();
+  #forget(member: Member): void {
+    if (this.#members.delete(member.connection)) this.#listener?.ended?.();
+    this.#idle.remove(member);
   }
 }

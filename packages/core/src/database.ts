@@ -4,9 +4,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type CallOptions, checkCall, checkTransaction } from "./call-options.ts";
 import { Causality } from "./causality.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, type Random, systemClock } from "./clock.ts";
+import { type Controls, controlsOf } from "./controls.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import type { EventMap, Listener } from "./events.ts";
+import { Bulk } from "./face/bulk.ts";
+import { Listening } from "./face/listening.ts";
+import { apart, toStatement } from "./face/statement.ts";
 import { HeldConnection } from "./held-connection.ts";
 import {
   type Access,
@@ -16,8 +20,8 @@ import {
   type TransactionOptions,
 } from "./operation.ts";
 import { knownOptions, nonNegativeMs, positiveMs } from "./options.ts";
-import type { CloseOptions, NodeStats, Pool, PoolStats, QueryResult, Statement } from "./pool.ts";
-import { toStatement, Transaction } from "./transaction.ts";
+import type { CloseOptions, NodeStats, Pool, PoolBounds, PoolStats, QueryResult, Statement } from "./pool.ts";
+import { Transaction } from "./transaction.ts";
 
 /** How the database is. */
 export interface Health {
@@ -34,6 +38,8 @@ export interface Health {
 export interface DatabaseOptions {
   /** Source of the time; the same as the stack's. @default systemClock */
   readonly clock?: Clock;
+  /** Dice for the pauses of `listen`. @default Math.random */
+  readonly random?: Random;
 }
 
 /** Options of a session. */
@@ -48,11 +54,13 @@ export function database(pool: Pool, options: DatabaseOptions = {}): Database {
 }
 
 /** A database, as service code uses it. */
-export class Database {
+export class Database extends Bulk {
   /** The stack behind it, for what works on pools. */
   readonly pool: Pool;
-  readonly #clock: Clock;
-  readonly #resolves: boolean;
+  protected readonly clock: Clock;
+  protected readonly resolves: boolean;
+  readonly #random: Random;
+  #listening: Listening | undefined;
   readonly #causality: Causality;
   // Calls made inside `runInSession` find their session here.
   readonly #sessions: AsyncLocalStorage<Causality>;
@@ -63,11 +71,14 @@ export class Database {
     options: DatabaseOptions = {},
     session?: { readonly parent: Database; readonly causality: Causality },
   ) {
+    super();
     if (typeof pool?.execute !== "function")
       throw new TypeError("database() must be given a pool, such as the result of fromPg()");
     this.pool = pool;
-    this.#resolves = pool.layers.some((layer) => layer.name === "commit-resolution");
-    this.#clock = knownOptions("database", options, ["clock"]).clock ?? systemClock;
+    this.resolves = pool.layers.some((layer) => layer.name === "commit-resolution");
+    const { clock = systemClock, random = Math.random } = knownOptions("database", options, ["clock", "random"]);
+    this.clock = clock;
+    this.#random = random;
     this.#parent = session?.parent;
     this.#causality = session?.causality ?? new Causality(false);
     this.#sessions = session === undefined ? new AsyncLocalStorage() : session.parent.#sessions;
@@ -84,10 +95,8 @@ export class Database {
     options?: CallOptions,
   ): Promise<QueryResult<Row>> {
     try {
-      // Whatever is no object was meant as values, and is refused as such.
-      const noOptions = typeof values !== "object" || values === null || Array.isArray(values) || options !== undefined;
-      const given = noOptions ? options : (values as CallOptions);
-      const made = toStatement(this.pool.name, statement, noOptions ? (values as readonly unknown[]) : undefined);
+      const [parameters, given] = apart(values, options);
+      const made = toStatement(this.pool.name, statement, parameters);
       const context = this.context(given, () => (this.pool.dialect.classify(made.text) === "read" ? "read" : "write"));
       return this.pool.execute(queryOperation<Row>(made, context));
     } catch (error) {
@@ -129,7 +138,7 @@ export class Database {
           kind: "session",
           run: (connection) =>
             new Promise((done) => {
-              resolve(new HeldConnection(this.pool.name, connection, done));
+              resolve(new HeldConnection(this.pool, connection, done));
             }),
         })
         // Once the connection is handed out this is a no-op: its holder hears of trouble from its own statements.
@@ -145,7 +154,11 @@ export class Database {
   session(options: SessionOptions = {}): Database {
     const { token } = knownOptions("session", options, ["token"]);
     const parent = this.#parent ?? this;
-    return new Database(this.pool, { clock: this.#clock }, { parent, causality: new Causality(true, token) });
+    return new Database(
+      this.pool,
+      { clock: this.clock, random: this.#random },
+      { parent, causality: new Causality(true, token) },
+    );
   }
 
   /**
@@ -174,6 +187,13 @@ export class Database {
     return this.#parent === undefined ? (this.#sessions.getStore() ?? this.#causality) : this.#causality;
   }
 
+  protected get listening(): Listening {
+    if (this.#parent !== undefined) return this.#parent.listening;
+    const context = (): OperationContext => this.context({ access: "write" }, () => "write");
+    this.#listening ??= new Listening({ pool: this.pool, clock: this.clock, random: this.#random, context });
+    return this.#listening;
+  }
+
   /** An immutable snapshot of pool, policies and nodes. */
   stats(): PoolStats {
     return this.pool.stats();
@@ -183,7 +203,7 @@ export class Database {
   async health(options: { readonly timeoutMs?: number } = {}): Promise<Health> {
     const { timeoutMs = 2_000 } = knownOptions("health", options, ["timeoutMs"]);
     positiveMs("health.timeoutMs", timeoutMs);
-    const started = this.#clock.now();
+    const started = this.clock.now();
     const outcome = await this.query("SELECT 1", { timeoutMs, access: "read", consistency: "eventual" }).then(
       () => undefined,
       (error: unknown) => ({ error }),
@@ -194,7 +214,12 @@ export class Database {
       return { status: "down", latencyMs: undefined, error: outcome?.error, nodes };
     }
     const status = nodes.every((node) => node.state === "up") ? "ok" : "degraded";
-    return { status, latencyMs: this.#clock.now() - started, error: undefined, nodes };
+    return { status, latencyMs: this.clock.now() - started, error: undefined, nodes };
+  }
+
+  /** What may be changed while it runs: every policy's limits, by name. */
+  get controls(): Controls {
+    return controlsOf(this.pool);
   }
 
   /** Hears an event until the returned function is called. A listener that throws breaks no call. */
@@ -202,12 +227,31 @@ export class Database {
     return this.pool.events.on(name, listener);
   }
 
+  /**
+   * Opens the connections that are to be kept, on every node, or one on each. @throws why that cannot be done: the driver's
+   * own error, or a `TimeoutError`.
+   */
+  async ready(): Promise<void> {
+    await this.pool.ready?.();
+  }
+
+  /**
+   * Changes how many connections are kept and how many there may be, on every node; nothing that runs or waits is
+   * disturbed. @throws OptionError when a bound is out of range; UsageError when the size is not the pool's to decide.
+   */
+  resize(bounds: PoolBounds): void {
+    this.pool.resize?.(knownOptions("resize", bounds, ["min", "max"]));
+  }
+
   /** Refuses new calls, waits for running ones up to `drainMs`, then ends every connection. Idempotent. */
   async close(options: CloseOptions = {}): Promise<void> {
     const { drainMs } = knownOptions("close", options, ["drainMs"]);
     // Before the policies hear of it: a stack that is closed in part is neither open nor closed.
     if (drainMs !== undefined) nonNegativeMs("close.drainMs", drainMs);
-    if (this.#parent === undefined) await this.pool.close(options);
+    if (this.#parent !== undefined) return;
+    // Without anything to wait for the pool hears of it at once: the first word on `drainMs` counts.
+    if (this.#listening !== undefined) await this.#listening.close();
+    await this.pool.close(options);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -222,7 +266,7 @@ export class Database {
     const causality = this.#causal;
     if (options === undefined) return { ...operationContext(access()), causality };
     const given = checkCall(options);
-    if ((given.exactlyOnce === true || given.idempotencyKey !== undefined) && !this.#resolves) {
+    if ((given.exactlyOnce === true || given.idempotencyKey !== undefined) && !this.resolves) {
       throw new UsageError(this.pool.name, "exactlyOnce and idempotencyKey need commitResolution in the stack");
     }
     const { timeoutMs } = given;
@@ -234,7 +278,7 @@ export class Database {
       idempotent: given.idempotent ?? given.idempotencyKey !== undefined,
       exactlyOnce: given.exactlyOnce,
       idempotencyKey: given.idempotencyKey,
-      deadline: timeoutMs === undefined ? base.deadline : this.#clock.now() + timeoutMs,
+      deadline: timeoutMs === undefined ? base.deadline : this.clock.now() + timeoutMs,
       signal: given.signal,
       priority: given.priority ?? base.priority,
       consistency: given.consistency ?? base.consistency,

@@ -5,7 +5,7 @@ import type { HistoryPoint } from "./causality.ts";
 import type { TransactionIdentity } from "./errors.ts";
 import type { Failure, Situation } from "./failure.ts";
 import type { TransactionOptions } from "./operation.ts";
-import type { Connection, QueryResult } from "./pool.ts";
+import type { Connection, QueryResult, Statement } from "./pool.ts";
 
 /** What a statement needs: any node; the primary; one connection that is kept. */
 export type StatementClass = "read" | "write" | "session";
@@ -77,6 +77,13 @@ export interface FunctionCatalog {
   harmless(connection: Connection, names: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
+/** How notifications are sent and heard. Each throws an OptionError for what cannot be the name of a channel. */
+export interface NotificationTexts {
+  listen(channel: string): string;
+  unlisten(channel: string): string;
+  notify(channel: string, payload: string): Statement;
+}
+
 /** Everything that is particular to one kind of database. */
 export interface Dialect {
   readonly name: string;
@@ -85,6 +92,8 @@ export interface Dialect {
   readonly resolution?: TransactionResolution;
   /** Undefined for a database that cannot tell positions. */
   readonly commitPosition?: CommitPosition;
+  /** Undefined for a database without notifications. */
+  readonly notifications?: NotificationTexts;
   /** Undefined for a database whose functions cannot be looked up. */
   readonly functions?: FunctionCatalog;
   /** What a statement needs, from its text alone. In doubt it is a write. */

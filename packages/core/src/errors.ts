@@ -58,6 +58,19 @@ export class BulkheadFullError extends RejectedError {
   }
 }
 
+/** All connections of a pool are taken, and as many calls wait for one as are allowed to. */
+export class PoolFullError extends RejectedError {
+  readonly code = "ERR_BREAKWATER_POOL_FULL";
+
+  constructor(pool: string, max: number, maxQueued: number) {
+    super(
+      `pool "${pool}": all ${max} connections are taken and ${maxQueued} calls wait, which is the limit`,
+      pool,
+      rejected({ retry: "other-node", blames: "load", reason: "pool full" }),
+    );
+  }
+}
+
 /** No node can serve the call now. */
 export class NoHealthyNodeError extends RejectedError {
   readonly code = "ERR_BREAKWATER_NO_HEALTHY_NODE";

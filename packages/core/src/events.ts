@@ -11,6 +11,8 @@ import { messageOf } from "./errors.ts";
 export interface EventMap {
   /** A connection died while it was idle. The next call opens a new one. */
   "connection:lost": { readonly pool: string; readonly error: unknown };
+  /** A connection could not be opened, for a call or in the background to have the connections that are to be kept. */
+  "connection:failed": { readonly pool: string; readonly error: unknown };
   /** A connection was given back inside a transaction; it was rolled back before anyone else could get it. */
   "connection:open-transaction": { readonly pool: string };
   /** The server sent a notice or warning. */
@@ -19,6 +21,14 @@ export interface EventMap {
   "transaction:not-replicated": { readonly pool: string; readonly notice: unknown };
   /** Whatever ran on a node was ended, and its connections are not used again. */
   "pool:interrupted": { readonly pool: string; readonly reason: Error; readonly calls: number };
+  /** A pool has been closed, and nothing runs on it any more. A router tells of itself and, as they end, of its nodes. */
+  "pool:closed": { readonly pool: string };
+  /** Options of a policy were changed while it works: its control's name in the stack, and the changed ones as they are now. */
+  "control:changed": {
+    readonly pool: string;
+    readonly control: string;
+    readonly options: Readonly<Record<string, unknown>>;
+  };
   /** A call's outcome is not known: it may have been carried out or not. */
   "call:outcome-unknown": { readonly pool: string; readonly label: string | undefined; readonly error: Error };
 }

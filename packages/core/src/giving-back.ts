@@ -23,18 +23,31 @@ export function giveBack(
     // A statement that nobody waited for may still be running: such a connection is nobody else's to use.
     return connection.destroy(running && connection.usable);
   }
-  if (connection.transactionStatus !== "idle") return rollBack(connection, host);
+  if (connection.transactionStatus !== "idle" || host.reset !== undefined) return tidyUp(connection, host);
   connection.release();
   return undefined;
 }
 
-/** Ends a transaction that the caller left open; only then may somebody else have the connection. */
-async function rollBack(connection: DriverConnection, host: CallHost): Promise<void> {
-  const { clock, dialect, events, name } = host;
-  if (OPEN.has(connection.transactionStatus)) events.emit("connection:open-transaction", { pool: name });
+/** Ends a transaction that the caller left open, and takes away what is the session's; only then may others have it. */
+async function tidyUp(connection: DriverConnection, host: CallHost): Promise<void> {
+  const { clock, dialect, events, meter, name, reset } = host;
   const timer = clock.setTimer(TIDY_MS, () => void connection.destroy(true));
-  await connection.query({ text: dialect.transaction.rollback }).catch(() => undefined);
-  timer.cancel();
+  try {
+    if (connection.transactionStatus !== "idle") {
+      if (OPEN.has(connection.transactionStatus)) {
+        meter.leftOpen();
+        events.emit("connection:open-transaction", { pool: name });
+      }
+      await connection.query({ text: dialect.transaction.rollback });
+    }
+    await reset?.(connection);
+  } catch {
+    // Nobody can say in what state it is.
+    await connection.destroy(false);
+    return;
+  } finally {
+    timer.cancel();
+  }
   if (connection.usable && connection.transactionStatus === "idle") connection.release();
   else await connection.destroy(false);
 }

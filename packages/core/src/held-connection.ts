@@ -2,17 +2,17 @@
  * A connection that somebody holds until they give it back.
  */
 import { UsageError } from "./errors.ts";
-import type { Connection, QueryResult, Statement } from "./pool.ts";
-import { toStatement } from "./transaction.ts";
+import { ConnectionFace } from "./face/connection-face.ts";
+import type { FaceHost } from "./face/together.ts";
+import type { Connection } from "./pool.ts";
 
 /** A borrowed connection. */
-export class HeldConnection {
-  readonly #pool: string;
+export class HeldConnection extends ConnectionFace {
   readonly #connection: Connection;
   #done: (() => void) | undefined;
 
-  constructor(pool: string, connection: Connection, done: () => void) {
-    this.#pool = pool;
+  constructor(pool: FaceHost, connection: Connection, done: () => void) {
+    super(pool);
     this.#connection = connection;
     this.#done = done;
   }
@@ -22,18 +22,10 @@ export class HeldConnection {
     return this.#connection.driver;
   }
 
-  /** Runs one statement on this connection. */
-  query<Row = Record<string, unknown>>(
-    statement: string | Statement,
-    values?: readonly unknown[],
-  ): Promise<QueryResult<Row>> {
-    try {
-      if (this.#done === undefined)
-        throw new UsageError(this.#pool, "a connection was used after it had been released");
-      return this.#connection.query<Row>(toStatement(this.#pool, statement, values));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  protected use(): Connection {
+    if (this.#done === undefined)
+      throw new UsageError(this.poolName, "a connection was used after it had been released");
+    return this.#connection;
   }
 
   /**
@@ -42,7 +34,7 @@ export class HeldConnection {
    */
   release(): void {
     const done = this.#done;
-    if (done === undefined) throw new UsageError(this.#pool, "a connection was released twice");
+    if (done === undefined) throw new UsageError(this.poolName, "a connection was released twice");
     this.#done = undefined;
     done();
   }

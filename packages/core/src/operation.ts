@@ -25,6 +25,14 @@ export interface TransactionOptions {
   readonly deferrable?: boolean;
 }
 
+/** One go at a read that is sent a second time while the first go is under way. Kept by `hedge`, heard by the router. */
+export interface HedgedGo {
+  /** Of a second go: the nodes that have the first, and whether the primary may have the second. Undefined for the first. */
+  readonly other: { readonly nodes: readonly string[]; readonly primary: boolean } | undefined;
+  /** Told of a node before the go is sent there. False when it must not be sent: only a second go is told so. */
+  sentTo(node: string): boolean;
+}
+
 /** What is known of a call before it runs. Policies read it and pass on changed copies; they never change it. */
 export interface OperationContext {
   readonly access: Access;
@@ -56,6 +64,8 @@ export interface OperationContext {
   readonly purpose: "call" | "probe";
   /** A connection of a session that the caller holds, as its driver knows it: the call runs there while that is possible. */
   readonly held?: unknown;
+  /** Which go at a hedged read this is; absent for all other calls. */
+  readonly hedged?: HedgedGo;
 }
 
 /** One statement on any connection; the adapter may use its fastest path. `T` is what the statement's result is. */
@@ -78,6 +88,10 @@ export interface TransactionOperation<T> extends OperationContext {
  */
 export interface SessionOperation<T> extends OperationContext {
   readonly kind: "session";
+  /** The one statement that the connection is for, where it is for one. */
+  readonly statement?: Statement;
+  /** Whether the caller has had anything of it yet; until then it may be run again. @default always */
+  begun?(): boolean;
   run(connection: Connection, attempt: number): Promise<T>;
 }
 
@@ -106,5 +120,10 @@ export function operationContext(access: Access): OperationContext {
 
 /** The operation that runs one statement. */
 export function queryOperation<Row>(statement: Statement, context: OperationContext): QueryOperation<QueryResult<Row>> {
-  return { ...context, kind: "query", statement, run: (connection) => connection.query<Row>(statement) };
+  return { ...context, kind: "query", statement, run: runStatement as QueryOperation<QueryResult<Row>>["run"] };
+}
+
+/** What an operation does that is one statement and nothing else; by it an adapter knows such a one. */
+export function runStatement(this: QueryOperation<unknown>, connection: Connection): Promise<unknown> {
+  return connection.query(this.statement);
 }

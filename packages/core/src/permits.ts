@@ -1,19 +1,20 @@
 /**
  * A counted right to go on, with a fair queue. Taking, giving back and leaving the queue cost the same however many wait.
  */
+import { Chain, type Linked } from "./chain.ts";
 
 /** Someone who waits. */
-interface Waiter {
+interface Waiter extends Linked<Waiter> {
   readonly admit: () => void;
   readonly refuse: (reason: unknown) => void;
+  waits: boolean;
 }
 
 /** A number of permits and the queue of those who wait for one, served in the order of their coming. */
 export class Permits {
   #max: number;
   #taken = 0;
-  // A Set keeps the order of insertion and forgets a waiter in constant time.
-  readonly #waiting = new Set<Waiter>();
+  readonly #waiting = new Chain<Waiter>();
 
   constructor(max: number) {
     this.#max = max;
@@ -46,9 +47,13 @@ export class Permits {
 
   /** Queues for a permit. Exactly one of the two functions is called, once, unless the returned function was called before. */
   wait(admit: () => void, refuse: (reason: unknown) => void): () => void {
-    const waiter: Waiter = { admit, refuse };
-    this.#waiting.add(waiter);
-    return () => void this.#waiting.delete(waiter);
+    const waiter: Waiter = { admit, refuse, waits: true, before: undefined, after: undefined };
+    this.#waiting.push(waiter);
+    return () => {
+      if (!waiter.waits) return;
+      waiter.waits = false;
+      this.#waiting.remove(waiter);
+    };
   }
 
   /** Gives one back. */
@@ -59,17 +64,23 @@ export class Permits {
 
   /** Sends everybody away who waits. */
   refuseAll(reason: unknown): void {
-    const waiters = [...this.#waiting];
-    this.#waiting.clear();
+    const waiters: Waiter[] = [];
+    for (let next = this.#next(); next !== undefined; next = this.#next()) waiters.push(next);
     for (const waiter of waiters) waiter.refuse(reason);
   }
 
   #serve(): void {
-    for (const waiter of this.#waiting) {
-      if (this.#taken >= this.#max) return;
-      this.#waiting.delete(waiter);
+    while (this.#taken < this.#max) {
+      const waiter = this.#next();
+      if (waiter === undefined) return;
       this.#taken += 1;
       waiter.admit();
     }
+  }
+
+  #next(): Waiter | undefined {
+    const waiter = this.#waiting.shift();
+    if (waiter !== undefined) waiter.waits = false;
+    return waiter;
   }
 }

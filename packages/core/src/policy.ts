@@ -1,11 +1,12 @@
 /**
  * A policy takes a pool and gives back a pool: the one idea that carries the project.
  */
+import { Control, type PolicyControl } from "./controls.ts";
 import { StackOrderError } from "./errors.ts";
 import type { Events } from "./events.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Operation } from "./operation.ts";
-import type { CloseOptions, Interrupted, Layer, PolicyStats, Pool, PoolStats } from "./pool.ts";
+import type { CloseOptions, Interrupted, Layer, PolicyStats, Pool, PoolBounds, PoolStats } from "./pool.ts";
 
 /** Decorates a pool. */
 export type Policy = (inner: Pool) => Pool;
@@ -21,6 +22,10 @@ export interface PolicyPart {
   execute<T>(operation: Operation<T>, next: Next): Promise<T>;
   /** Its own counters; the policy's name is added. */
   stats?(): Readonly<Record<string, unknown>>;
+  /** What may be changed while it works. */
+  readonly control?: PolicyControl;
+  /** Sends back those who wait in it, as the pool below does with its own; asked before that pool is. */
+  interrupt?(reason: Error, whom: Interrupted): void;
   /** Ends its timers. */
   close?(): void;
 }
@@ -117,8 +122,25 @@ class DecoratedPool implements Pool {
     return Object.freeze({ ...inner, policies: Object.freeze([Object.freeze(own), ...inner.policies]) });
   }
 
-  interrupt(reason: Error, whom?: Interrupted): void {
+  controls(): readonly Control[] {
+    const inner = this.#inner.controls?.() ?? [];
+    const { control } = this.#part;
+    if (control === undefined) return inner;
+    const of = { policy: this.#policy, pool: this.name, events: this.events };
+    return [new Control(this.#policy, of, control), ...inner];
+  }
+
+  interrupt(reason: Error, whom: Interrupted = "all"): void {
+    this.#part.interrupt?.(reason, whom);
     this.#inner.interrupt(reason, whom);
+  }
+
+  async ready(): Promise<void> {
+    await this.#inner.ready?.();
+  }
+
+  resize(size: PoolBounds): void {
+    this.#inner.resize?.(size);
   }
 
   async close(options?: CloseOptions): Promise<void> {

@@ -1,8 +1,11 @@
 /**
  * The one interface that policies decorate and adapters implement, and what passes through it.
  */
+import type { Control } from "./controls.ts";
 import type { Dialect } from "./dialect.ts";
+import type { DriverConnection } from "./driver.ts";
 import type { Events } from "./events.ts";
+import type { PoolMetrics } from "./metrics.ts";
 import type { Operation } from "./operation.ts";
 
 /** One statement with its parameters. Parameters are never logged or shown in messages. */
@@ -32,9 +35,20 @@ export interface QueryResult<Row = Record<string, unknown>> {
   readonly fields: readonly Field[];
 }
 
+/** What only a driver can do, in the place of a statement: many statements at once, a part of a cursor, COPY. */
+export interface Work<R> {
+  /** The statement that it is taken for when its answer is lost. */
+  readonly text: string;
+  /** It takes as long as others need who read or bring the rows: the limit of one statement does not hold. @default false */
+  readonly unlimited?: boolean;
+  run(connection: DriverConnection): Promise<R>;
+}
+
 /** One held link to a database. Statements run one after another, in the order in which they were asked for. */
 export interface Connection {
   query<Row = Record<string, unknown>>(statement: Statement): Promise<QueryResult<Row>>;
+  /** Does what only the driver can do, in its turn among the statements. Left out where the driver is out of reach. */
+  work?<R>(work: Work<R>): Promise<R>;
   /** Says that the connection must not be used again; it is ended when the call is. */
   discard(): void;
   /** The driver's own connection, for what only the driver can do (COPY, cursors). */
@@ -52,19 +66,23 @@ export interface NodeStats {
 /** One moment of a pool. An immutable snapshot. */
 export interface PoolStats {
   readonly name: string;
-  /** Connections open, idle or in use. */
+  /** Connections open or being opened. */
   readonly total: number;
   readonly idle: number;
   /** Calls that hold a connection now. */
   readonly active: number;
   /** Calls that wait for a connection now. */
   readonly waiting: number;
+  /** Connections that are being opened now. */
+  readonly connecting: number;
   /** Most connections that the pool will open. */
   readonly max: number;
   /** What each policy of the stack says of itself, in the order in which a call meets them. */
   readonly policies: readonly PolicyStats[];
   /** The nodes behind a router; empty for a pool of one database. */
   readonly nodes: readonly NodeStats[];
+  /** What has been counted since the pool was made; behind a router the sums over its nodes. */
+  readonly metrics: PoolMetrics;
 }
 
 /** What one policy says of itself: its name and its own counters. */
@@ -77,6 +95,14 @@ export interface PolicyStats {
 export interface CloseOptions {
   /** How long running calls may take to end before they are cut off, in milliseconds. @default 10000 */
   readonly drainMs?: number;
+}
+
+/** How many connections a pool has. */
+export interface PoolBounds {
+  /** Connections that are kept open. */
+  readonly min?: number;
+  /** Most connections. */
+  readonly max?: number;
 }
 
 /** A name in the stack and the names that must not stand outside it. Pools carry them so that a wrong order is told. */
@@ -110,6 +136,24 @@ export interface Pool {
    * that has stopped answering or has lost its role; new calls open new connections.
    */
   interrupt(reason: Error, whom?: Interrupted): void;
+  /**
+   * Opens the connections that are to be kept, or one to show that there can be some. Rejects with the reason when that
+   * cannot be done: the driver's own error, or a `TimeoutError`. Behind a router, on every node. Left out where there is
+   * nothing to open.
+   */
+  ready?(): Promise<void>;
+  /**
+   * Changes how many connections are kept and how many there may be; a bound that is left out stays. Nothing that runs
+   * or waits is disturbed: those who wait are served when there may be more, and what is too many ends as it is given back.
+   * Behind a router, on every node. Left out where there is nothing to change.
+   * @throws OptionError when a bound is out of range; UsageError when the size is not the pool's to decide.
+   */
+  resize?(size: PoolBounds): void;
+  /**
+   * Hands on its policies, from the outside in; names need not differ yet. Left out where nothing can be changed. For use,
+   * `controlsOf(pool)` has them by name.
+   */
+  controls?(): readonly Control[];
   /** Refuses new calls, waits for running ones up to a deadline, then cuts them off. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
 }

@@ -11,10 +11,12 @@ import {
 } from "./errors.ts";
 import { type Failure, failureOf } from "./failure.ts";
 import type { TransactionOperation } from "./operation.ts";
-import type { Connection, Pool, QueryResult, Statement } from "./pool.ts";
+import { ConnectionFace } from "./face/connection-face.ts";
+import type { Connection, Pool, QueryResult, Statement, Work } from "./pool.ts";
 
 /** What a transaction needs of the call that it runs in. */
 export interface TransactionLink extends Connection {
+  work<R>(work: Work<R>): Promise<R>;
   /** Sends the statement that ends the transaction: from then on a lost answer leaves the outcome unknown. */
   commit(statement: Statement): Promise<QueryResult>;
   /** Says that an error leaves the outcome unknown, whatever it was taken for. */
@@ -41,6 +43,12 @@ const NEVER_RETRIED: Failure = {
 export function rolledBack(pool: string, first: Failure | undefined): RolledBackError {
   const failure: Failure = first === undefined ? NEVER_RETRIED : { ...first, phase: "committing" };
   return new RolledBackError(pool, "one of its statements had failed", undefined, failure);
+}
+
+/** COMMIT of a failed transaction, sent by hand, is answered with ROLLBACK; its caller believes that it was kept. */
+export function kept<Row>(answer: QueryResult<Row>, host: CallHost, first: Failure | undefined): QueryResult<Row> {
+  if (host.dialect.committed(answer as QueryResult)) return answer;
+  throw rolledBack(host.name, first === undefined ? undefined : { ...first, retry: "never" });
 }
 
 /** Begin, the caller's function, commit; rollback when the function throws. */
@@ -137,11 +145,11 @@ function beginText({ transaction, access, deadline }: TransactionOperation<unkno
 
 /** The connection as the caller's function has it: until the transaction ends, and not a statement longer. */
 class OpenTransaction implements Connection {
-  readonly #link: Connection;
+  readonly #link: TransactionLink;
   readonly #pool: string;
   #ended = false;
 
-  constructor(link: Connection, pool: string) {
+  constructor(link: TransactionLink, pool: string) {
     this.#link = link;
     this.#pool = pool;
   }
@@ -151,9 +159,11 @@ class OpenTransaction implements Connection {
   }
 
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
-    return this.#ended
-      ? Promise.reject(new UsageError(this.#pool, "the transaction has ended; its function used it afterwards"))
-      : this.#link.query<Row>(statement);
+    return this.#ended ? Promise.reject(ended(this.#pool)) : this.#link.query<Row>(statement);
+  }
+
+  work<R>(work: Work<R>): Promise<R> {
+    return this.#ended ? Promise.reject(ended(this.#pool)) : this.#link.work(work);
   }
 
   discard(): void {
@@ -165,8 +175,12 @@ class OpenTransaction implements Connection {
   }
 }
 
+function ended(pool: string): UsageError {
+  return new UsageError(pool, "the transaction has ended; its function used it afterwards");
+}
+
 /** What the function given to `db.transaction` works with. */
-export class Transaction {
+export class Transaction extends ConnectionFace {
   /** Which go at the transaction this is, from 1. What the function does outside the database happens once per attempt. */
   readonly attempt: number;
   readonly #pool: Pool;
@@ -179,6 +193,7 @@ export class Transaction {
   #ended = false;
 
   constructor(pool: Pool, connection: Connection, attempt: number, hooks: (() => unknown)[], depth = 0) {
+    super(pool);
     this.#pool = pool;
     this.#connection = connection;
     this.attempt = attempt;
@@ -191,17 +206,9 @@ export class Transaction {
     return this.#connection.driver;
   }
 
-  /** Runs one statement of the transaction. */
-  query<Row = Record<string, unknown>>(
-    statement: string | Statement,
-    values?: readonly unknown[],
-  ): Promise<QueryResult<Row>> {
-    try {
-      this.#check();
-      return this.#connection.query<Row>(toStatement(this.#pool.name, statement, values));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  protected use(): Connection {
+    this.#check();
+    return this.#connection;
   }
 
   /**
@@ -271,25 +278,4 @@ export class Transaction {
     if (this.#ended) throw this.#misuse("it has ended; nothing would call the hook");
     this.#hooks.push(run);
   }
-}
-
-/** Makes a statement of what people pass. @throws UsageError when it is none. */
-export function toStatement(pool: string, statement: unknown, values?: readonly unknown[]): Statement {
-  if (typeof statement === "string") {
-    if (values === undefined) return { text: statement };
-    if (Array.isArray(values)) return { text: statement, values };
-    throw new UsageError(pool, "the values of a statement must be an array");
-  }
-  const given = statement as Partial<Statement> | null | undefined;
-  if (typeof given !== "object" || given === null || typeof given.text !== "string") {
-    throw new UsageError(pool, "a statement must be a text, or an object with a text");
-  }
-  if (!isArrayOrNone(given.values) || !isArrayOrNone(values)) {
-    throw new UsageError(pool, "the values of a statement must be an array");
-  }
-  return values === undefined ? (given as Statement) : { ...(given as Statement), values };
-}
-
-function isArrayOrNone(values: unknown): boolean {
-  return values === undefined || Array.isArray(values);
 }

@@ -7,6 +7,9 @@ import type { PgClient } from "./types.ts";
 /** Longest wait for the request to get through, in milliseconds. */
 const CANCEL_MS = 1_000;
 
+/** How long a link that was cut may take to say so, in milliseconds. */
+const CUT_MS = 100;
+
 interface CancelLink {
   connect(port: number | undefined, host: string | undefined): void;
   cancel(processId: number, secretKey: unknown): void;
@@ -28,12 +31,16 @@ export function cancelRunning(client: PgClient): Promise<void> {
   if (Connection === undefined || processID === undefined || processID === null) return Promise.resolve();
   return new Promise((resolve) => {
     const link = new Connection({ ssl: ssl ?? false, sslNegotiation });
-    const end = (): void => {
+    let timer = setTimeout(() => end(), CANCEL_MS);
+    const gone = (): void => {
       clearTimeout(timer);
-      link.stream.destroy();
       resolve();
     };
-    const timer = setTimeout(end, CANCEL_MS);
+    const end = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(gone, CUT_MS);
+      link.stream.destroy();
+    };
     const send = (): void => link.cancel(processID, secretKey);
     link.on("connect", () => {
       if (!ssl) send();
@@ -41,7 +48,7 @@ export function cancelRunning(client: PgClient): Promise<void> {
     });
     link.on("sslconnect", send);
     link.on("error", end);
-    link.on("end", end);
+    link.on("end", gone);
     try {
       if (host?.startsWith("/") === true)
         (link as unknown as { connect(path: string): void }).connect(`${host}/.s.PGSQL.${port}`);

@@ -1,7 +1,15 @@
 /**
- * Turns what people have (a connection string, a configuration, a pool) into a `pg.Pool`, and says what is wrong with it.
+ * Reads what people have (a connection string, a configuration, a pool), and says what is wrong with it.
  */
-import { OptionError, positiveInteger } from "@breakwater/core";
+import {
+  flag,
+  type LifecycleOptions,
+  MAX_MS,
+  nonNegativeInteger,
+  nonNegativeMs,
+  OptionError,
+  positiveInteger,
+} from "@breakwater/core";
 import pg from "pg";
 import type { PgConfig, PgPool } from "./types.ts";
 
@@ -23,16 +31,41 @@ export function checkPgSource(option: string, source: PgSource): void {
     throw new OptionError(option, describe(source), "a pool that is open");
 }
 
-/** Makes the pool of a source that has been checked. */
-export function pgPool(source: PgSource, connectTimeoutMs: number): PgPool {
-  if (isPgPool(source)) {
-    // A wait without an end is never wanted; what the owner chose stays.
-    source.options.connectionTimeoutMillis ||= connectTimeoutMs;
-    return source;
-  }
-  const config = typeof source === "string" ? { connectionString: source } : source;
-  const { connectionTimeoutMillis: own } = config;
-  return new pg.Pool({ ...config, connectionTimeoutMillis: own || connectTimeoutMs } as object);
+/** The configuration that a source stands for. */
+export function configOf(source: string | PgConfig): PgConfig {
+  return typeof source === "string" ? { connectionString: source } : source;
+}
+
+/** What a source says of how long to wait for a connection. */
+export function ownLimit(source: PgSource): { readonly acquireTimeoutMs?: number } {
+  const { connectionTimeoutMillis: ownMs } = isPgPool(source) ? source.options : configOf(source);
+  return typeof ownMs === "number" && ownMs > 0 ? { acquireTimeoutMs: ownMs } : {};
+}
+
+/** How connections live, as a configuration says it in the words of `pg.Pool`. @throws OptionError naming `option`. */
+export function lifecycleOf(option: string, source: string | PgConfig): LifecycleOptions {
+  const config = configOf(source);
+  const { min, idleTimeoutMillis, maxLifetimeSeconds, maxUses, allowExitOnIdle } = config;
+  const max = config.max ?? config["poolSize"];
+  const said = (value: unknown): boolean => value !== undefined && value !== null;
+  return {
+    ...(said(max) ? { max: positiveInteger(`${option}.max`, max) } : {}),
+    ...(said(min) ? { min: nonNegativeInteger(`${option}.min`, min) } : {}),
+    ...(said(idleTimeoutMillis)
+      ? { idleTimeoutMs: nonNegativeMs(`${option}.idleTimeoutMillis`, idleTimeoutMillis) }
+      : {}),
+    ...(said(maxLifetimeSeconds) ? { maxLifetimeMs: seconds(`${option}.maxLifetimeSeconds`, maxLifetimeSeconds) } : {}),
+    ...(said(maxUses)
+      ? { maxUses: maxUses === Number.POSITIVE_INFINITY ? 0 : nonNegativeInteger(`${option}.maxUses`, maxUses) }
+      : {}),
+    ...(said(allowExitOnIdle) ? { allowExitOnIdle: flag(`${option}.allowExitOnIdle`, allowExitOnIdle) } : {}),
+  };
+}
+
+function seconds(option: string, value: unknown): number {
+  if (typeof value !== "number" || !(value >= 0 && value * 1_000 <= MAX_MS))
+    throw new OptionError(option, value, `seconds from 0 to ${Math.floor(MAX_MS / 1_000)}`);
+  return value * 1_000;
 }
 
 /** Where a source leads, for names in messages: host, port and database, never a password. */

@@ -1,9 +1,12 @@
 /**
  * One `pg.Client` as the layer sees it.
  */
-import type { DriverConnection, QueryResult, Statement, TransactionStatus } from "@breakwater/core";
+import type { DriverConnection, QueryResult, Statement, StatementReceiver, TransactionStatus } from "@breakwater/core";
+import { PgAbilities } from "./batch-abilities.ts";
 import { cancelRunning } from "./cancel.ts";
+import { forgetPrepared } from "./prepared.ts";
 import type { PgClient } from "./types.ts";
+import type { WireLink } from "./wire/link.ts";
 
 const STATUS: Readonly<Record<string, TransactionStatus>> = { I: "idle", T: "open", E: "failed" };
 
@@ -25,27 +28,40 @@ const OUT_OF_STEP: ReadonlySet<unknown> = new Set(["26000", "42P05", "0A000"]);
 /** 57P01, admin_shutdown; 57P05, idle_session_timeout: the server's last words on a connection. */
 const ENDED_BY_SERVER: ReadonlySet<unknown> = new Set(["57P01", "57P05"]);
 
-export class PgConnection implements DriverConnection {
+/** Whose client it is. */
+export interface ClientHome {
+  /** Takes it back for others to use; with `destroy`, to end it. */
+  giveBack(destroy: boolean): void;
+  /** Told when it dies while nobody holds it. */
+  lost?(error: unknown): void;
+  /** Whether it keeps no process alive while nobody holds it. */
+  readonly background?: boolean;
+}
+
+export class PgConnection extends PgAbilities implements DriverConnection {
   readonly driver: PgClient;
   /** Set when the connection must not be handed out again, whatever state it is in. */
   retired = false;
   /** Whether somebody holds it now. */
   held = true;
-  readonly #giveBack: ((destroy: boolean) => void) | undefined;
+  readonly #home: ClientHome | undefined;
+  readonly #wire: WireLink | undefined;
   #lost = false;
+  #going: Promise<void> | undefined;
   #ended = false;
   // A statement was given up by pg itself, and still runs.
   #unanswered = false;
-  #refused: { readonly error: unknown } | undefined;
   // The server has begun to carry out the last statement: it has bound its parameters.
   #bound = true;
   // As ReadyForQuery said, where pg does not tell (before 8.17).
   #status: string | undefined;
 
-  /** Without `giveBack` the client belongs to no pool, and whoever opened it keeps it. */
-  constructor(client: PgClient, giveBack?: (destroy: boolean) => void) {
+  /** Without a home the client belongs to no pool, and whoever opened it keeps it. `wire` is the way past it, if any. */
+  constructor(client: PgClient, home?: ClientHome, wire?: WireLink) {
+    super();
     this.driver = client;
-    this.#giveBack = giveBack;
+    this.#home = home;
+    this.#wire = wire;
     // Without a listener an error of a connection in use would end the process. Its statement hears of it as well.
     client.on("error", this.#onError);
     client.on("end", this.#onEnd);
@@ -61,13 +77,15 @@ export class PgConnection implements DriverConnection {
     this.driver.connection?.removeListener("readyForQuery", this.#onReady);
   }
 
-  readonly #onError = (): void => {
+  readonly #onError = (error: unknown): void => {
+    if (this.#lost) return;
     this.#lost = true;
+    if (!this.held) this.#home?.lost?.(error);
   };
 
   readonly #onEnd = (): void => {
-    this.#lost = true;
     this.#ended = true;
+    this.#onError(new Error("Connection terminated unexpectedly"));
   };
 
   readonly #onBound = (): void => {
@@ -98,10 +116,12 @@ export class PgConnection implements DriverConnection {
   }
 
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
+    const wire = this.#wire;
+    if (wire?.takes(statement) === true) return this.#overWire(wire, statement) as Promise<QueryResult<Row>>;
     return new Promise((resolve, reject) => {
       let over = false;
       let sending = true;
-      this.#refused = undefined;
+      this.refusal = undefined;
       // Without parameters and name it goes by the simple protocol, which does not tell how far the server came.
       this.#bound = (statement.values?.length ?? 0) === 0 && statement.name === undefined;
       const answered = (error: unknown, result: unknown): void => {
@@ -109,10 +129,11 @@ export class PgConnection implements DriverConnection {
         if (over) return;
         over = true;
         if (error === null || error === undefined) {
+          forgetPrepared(this.driver, statement.text, result as QueryResult);
           resolve(result as QueryResult<Row>);
           return;
         }
-        if (sending) this.#refused = { error };
+        if (sending) this.refusal = { error };
         if (statement.name !== undefined && (sending || OUT_OF_STEP.has(peek(error, "code")))) this.retired = true;
         this.#whenReady(error, () => reject(error));
       };
@@ -125,8 +146,32 @@ export class PgConnection implements DriverConnection {
     });
   }
 
-  refused(error: unknown): boolean {
-    return this.#refused !== undefined && this.#refused.error === error;
+  #overWire(wire: WireLink, statement: Statement): Promise<QueryResult> {
+    return new Promise((resolve, reject) => {
+      this.refusal = undefined;
+      this.#bound = false;
+      const failed = (error: unknown, begun: boolean): void => {
+        this.#bound = begun;
+        reject(error);
+      };
+      try {
+        wire.send(statement, { answered: resolve, failed });
+        wire.flush();
+      } catch (error) {
+        this.refusal = { error };
+        reject(error);
+      }
+    });
+  }
+
+  send(statement: Statement, receiver: StatementReceiver): boolean {
+    if (this.#wire?.takes(statement) !== true) return false;
+    this.#wire.send(statement, receiver);
+    return true;
+  }
+
+  flush(): void {
+    this.#wire?.flush();
   }
 
   /**
@@ -137,15 +182,32 @@ export class PgConnection implements DriverConnection {
     return !this.#bound && ENDED_BY_SERVER.has(peek(error, "code")) && peek(error, "routine") !== undefined;
   }
 
+  taken(): void {
+    this.held = true;
+    if (this.#home?.background === true) this.driver.ref?.();
+  }
+
+  /** `DISCARD ALL`, and pg forgets as well what it has prepared. */
+  async reset(): Promise<void> {
+    await this.query({ text: "DISCARD ALL" });
+  }
+
   release(): void {
-    if (this.#giveBack === undefined) return;
+    if (this.#home === undefined) return;
     this.held = false;
-    if (this.retired) void this.#end(true);
+    if (this.#home.background === true) this.driver.unref?.();
+    if (this.retired) this.#going ??= this.#end(true);
     else this.#handBack(false);
   }
 
-  async destroy(cancel: boolean): Promise<void> {
-    if (!this.held) return;
+  destroy(cancel: boolean): Promise<void> {
+    // Whoever else wants it gone waits for the same end.
+    if (this.#going === undefined && !this.held) return Promise.resolve();
+    this.#going ??= this.#destroy(cancel);
+    return this.#going;
+  }
+
+  async #destroy(cancel: boolean): Promise<void> {
     const answering = this.usable;
     const atOnce = !answering || this.transactionStatus !== "idle" || cancel;
     this.held = false;
@@ -164,7 +226,7 @@ export class PgConnection implements DriverConnection {
 
   async #end(atOnce: boolean): Promise<void> {
     const { connection } = this.driver;
-    if (this.#giveBack === undefined) this.driver.end().catch(() => undefined);
+    if (this.#home === undefined) this.driver.end().catch(() => undefined);
     else this.#handBack(true);
     // A polite goodbye waits for the server; one that is gone, or busy with our statement, would keep us waiting.
     if (atOnce) connection?.stream?.destroy();
@@ -173,7 +235,7 @@ export class PgConnection implements DriverConnection {
 
   #handBack(destroy: boolean): void {
     try {
-      this.#giveBack?.(destroy);
+      this.#home?.giveBack(destroy);
     } catch {
       // Whoever borrowed it has released it past us, through the driver's own client: it is the pool's already.
     }
@@ -230,7 +292,7 @@ export class PgConnection implements DriverConnection {
       if (this.driver.readyForQuery !== false) end();
     });
     // And before 8.17 it forgets to end what it had begun to send, and is never ready again.
-    const timer = this.#refused === undefined ? undefined : setTimeout(() => connection.stream?.destroy(), GOODBYE_MS);
+    const timer = this.refusal === undefined ? undefined : setTimeout(() => connection.stream?.destroy(), GOODBYE_MS);
   }
 }
 

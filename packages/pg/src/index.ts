@@ -1,5 +1,6 @@
 /** Breakwater pools on node-postgres. */
 export { checkPgSource, isPgPool, type PgSource } from "./config.ts";
+export { copyRows } from "./copy-rows.ts";
 export { fromPg, type FromPgOptions } from "./from-pg.ts";
 export { asPgPool } from "./face/as-pg-pool.ts";
 export type { AsPgPoolOptions } from "./face/options.ts";

@@ -5,12 +5,16 @@
 /** A `pg.Client`, or one that a pool has lent. */
 export interface PgClient {
   query(config: unknown, callback: (error: unknown, result: unknown) => void): unknown;
+  connect(callback: (error?: Error | null) => void): void;
   connect(): Promise<unknown>;
   end(): Promise<void>;
   readonly release?: (destroy?: boolean) => void;
+  ref?(): void;
   unref?(): void;
-  on(event: "error" | "notice" | "end", listener: (argument: unknown) => void): unknown;
-  removeListener(event: "error" | "notice" | "end", listener: (argument: unknown) => void): unknown;
+  on(event: "error" | "notice" | "notification" | "end", listener: (argument: unknown) => void): unknown;
+  removeListener(event: "error" | "notice" | "notification" | "end", listener: (argument: unknown) => void): unknown;
+  getTypeParser?(...given: unknown[]): unknown;
+  readonly pipeline?: unknown;
   /** `I`, `T` or `E`, as the server last said. */
   getTransactionStatus?(): string | null;
   readonly processID?: number | null;
@@ -29,6 +33,9 @@ export interface PgClient {
 
 /** The protocol side of a client. Absent in the native binding. */
 export interface PgLink {
+  /** What pg believes that the server has prepared, by name. Not public. */
+  readonly parsedStatements?: Record<string, unknown>;
+  readonly submittedNamedStatements?: Record<string, unknown>;
   readonly stream?: { destroy(): void; readonly destroyed: boolean; readonly writable: boolean; unref?(): void };
   on(event: string, listener: (message: { readonly status?: string }) => void): unknown;
   once(event: string, listener: () => void): unknown;

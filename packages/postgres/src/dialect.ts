@@ -9,6 +9,7 @@ import { judge } from "./failure/index.ts";
 import { commitPosition } from "./commit-position.ts";
 import { functions } from "./functions.ts";
 import { probe } from "./node.ts";
+import { notifications } from "./notifications.ts";
 import { resolution } from "./outcome.ts";
 import { notReplicated } from "./replication.ts";
 import { transactionTexts } from "./texts.ts";
@@ -19,6 +20,7 @@ export const postgres: Dialect = Object.freeze({
   transaction: Object.freeze(transactionTexts),
   resolution,
   commitPosition,
+  notifications,
   functions,
   classify,
   commits,

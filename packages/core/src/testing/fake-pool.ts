@@ -5,6 +5,7 @@ import type { Dialect, NodeState } from "../dialect.ts";
 import { PoolClosedError } from "../errors.ts";
 import { Events } from "../events.ts";
 import { type Failure, noteFailure } from "../failure.ts";
+import { noMetrics } from "../metrics.ts";
 import {
   type Operation,
   type OperationContext,
@@ -30,11 +31,12 @@ export interface FakePool extends Pool {
 export function fakePool(answer: Answer = () => emptyResult, name = "fake"): FakePool {
   const calls: Operation<unknown>[] = [];
   const interrupts: Error[] = [];
+  const events = new Events();
   let closed = false;
   return {
     name,
     dialect: fakeDialect,
-    events: new Events(),
+    events,
     layers: [],
     calls,
     interrupts,
@@ -47,11 +49,12 @@ export function fakePool(answer: Answer = () => emptyResult, name = "fake"): Fak
       return (await answer(operation, calls.length)) as T;
     },
     stats: () =>
-      Object.freeze({ name, total: 0, idle: 0, active: 0, waiting: 0, max: 10, policies: NONE, nodes: NONE }),
+      Object.freeze({ name, ...UNUSED, max: 10, policies: NONE, nodes: NONE, metrics: noMetrics }),
     interrupt: (reason, whom) => {
       if (whom === undefined || whom === "all") interrupts.push(reason);
     },
     close: () => {
+      if (!closed) events.emit("pool:closed", { pool: name });
       closed = true;
       return Promise.resolve();
     },
@@ -59,6 +62,7 @@ export function fakePool(answer: Answer = () => emptyResult, name = "fake"): Fak
 }
 
 const NONE: readonly never[] = Object.freeze([]);
+const UNUSED = { total: 0, idle: 0, active: 0, waiting: 0, connecting: 0 };
 
 /** A result with no rows. */
 export const emptyResult: QueryResult<never> = Object.freeze({ rows: [], rowCount: 0, command: "SELECT", fields: [] });

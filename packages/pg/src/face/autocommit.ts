@@ -9,7 +9,7 @@
 import type { Dialect, QueryResult, Statement } from "@breakwater/core";
 import { throughCallback } from "./callback.ts";
 import type { LentClient } from "./client.ts";
-import { comesFromStack } from "./held.ts";
+import { comesFromStack } from "../held.ts";
 import { pgStatement } from "./statement.ts";
 import { isSubmittable } from "./submit.ts";
 

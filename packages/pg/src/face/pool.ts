@@ -2,14 +2,14 @@
  * A `pg.Pool` by its constructor: for code that says `new Pool(config)`, and for classes made of it.
  */
 import { type Database, database } from "@breakwater/core";
-import pg from "pg";
+import type pg from "pg";
 import { fromPg } from "../from-pg.ts";
 import type { PgSource } from "../config.ts";
 import type { PgConfig } from "../types.ts";
 import { FacePool } from "./face.ts";
 import { type AsPgPoolOptions, checkFace } from "./options.ts";
 
-/** Puts a stack before a pool of `pg`. */
+/** Puts a stack before a configuration of `pg`. */
 export type PgStack = (pool: PgSource) => Database;
 
 /** What `new Pool()` takes: what `pg.Pool` takes, what stands before it, and what the face is told. */
@@ -27,7 +27,7 @@ class StackedPool extends FacePool {
   constructor(config: PgPoolConfig = {}, Client?: unknown) {
     const { face, stack = adapterAlone, ...rest } = config ?? {};
     const shown = (Client === undefined ? rest : { Client, ...rest }) as PgConfig;
-    const db = stack(new pg.Pool(shown as pg.PoolConfig));
+    const db = stack(shown);
     super(db, checkFace(db, face ?? {}), shown);
   }
 }

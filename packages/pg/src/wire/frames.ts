@@ -1,0 +1,132 @@
+/**
+ * Cuts what arrives into messages, and knows at every moment whether a message is half read. Every message begins with a
+ * letter and its length, which counts itself (PostgreSQL documentation, 54.7).
+ */
+
+/** Length of the beginning of a message. */
+const HEADER = 5;
+
+/** Where messages go. */
+export interface FrameTargets {
+  /** For others, as it came. */
+  pass(bytes: Buffer): void;
+  /** A whole message, from `at` to before `next`. */
+  taken(bytes: Buffer, at: number, next: number): void;
+  /** Others had the server forget what was prepared. */
+  forgotten(): void;
+}
+
+export class Frames {
+  readonly #targets: FrameTargets;
+  #taking = false;
+  // While others read: how much of a message is still to come, and what has come of a beginning.
+  #missing = 0;
+  readonly #header = Buffer.alloc(HEADER);
+  #headerLength = 0;
+  // While we read: a message that has not come whole, in pieces, and how long it must become.
+  #pieces: Buffer[] = [];
+  #length = 0;
+  #needed = 0;
+
+  constructor(targets: FrameTargets) {
+    this.#targets = targets;
+  }
+
+  /** Whether no message is half read by others. */
+  get clean(): boolean {
+    return this.#missing === 0 && this.#headerLength === 0;
+  }
+
+  /** Messages are ours from here on. */
+  take(): void {
+    this.#taking = true;
+  }
+
+  /** Messages are others' from here on. */
+  leave(): void {
+    this.#taking = false;
+  }
+
+  pass(bytes: Buffer): void {
+    this.#targets.pass(bytes);
+  }
+
+  arrived(chunk: Buffer): void {
+    if (!this.#taking && this.#length === 0) this.#passOn(chunk);
+    else if (this.#length === 0) this.#cut(chunk);
+    else this.#complete(chunk);
+  }
+
+  #complete(chunk: Buffer): void {
+    this.#pieces.push(chunk);
+    this.#length += chunk.length;
+    if (this.#length < this.#needed) return;
+    const whole = Buffer.concat(this.#pieces, this.#length);
+    this.#pieces = [];
+    this.#length = 0;
+    this.#cut(whole);
+  }
+
+  #cut(bytes: Buffer): void {
+    let at = 0;
+    const end = bytes.length;
+    while (at < end) {
+      if (!this.#taking) {
+        this.#passOn(bytes.subarray(at));
+        return;
+      }
+      if (end - at < HEADER) {
+        this.#keep(bytes.subarray(at), HEADER);
+        return;
+      }
+      const length =
+        (bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | (bytes[at + 4]! as number);
+      const next = at + 1 + length;
+      if (next > end) {
+        this.#keep(bytes.subarray(at), 1 + length);
+        return;
+      }
+      this.#targets.taken(bytes, at, next);
+      at = next;
+    }
+  }
+
+  #keep(piece: Buffer, needed: number): void {
+    this.#pieces.push(piece);
+    this.#length = piece.length;
+    this.#needed = needed;
+  }
+
+  #passOn(bytes: Buffer): void {
+    // Before anybody reads it: who reads may send something.
+    this.#follow(bytes);
+    this.#targets.pass(bytes);
+  }
+
+  /** Follows where messages end, without reading them. */
+  #follow(bytes: Buffer): void {
+    const end = bytes.length;
+    let at = Math.min(this.#missing, end);
+    this.#missing -= at;
+    while (at < end) {
+      const wanted = Math.min(HEADER - this.#headerLength, end - at);
+      bytes.copy(this.#header, this.#headerLength, at, at + wanted);
+      this.#headerLength += wanted;
+      at += wanted;
+      if (this.#headerLength < HEADER) return;
+      this.#headerLength = 0;
+      const length = this.#header.readInt32BE(1) - 4;
+      if (this.#header[0] === 0x43 && forgets(bytes, at)) this.#targets.forgotten();
+      const here = Math.min(length, end - at);
+      this.#missing = length - here;
+      at += here;
+    }
+  }
+}
+
+/** Whether a command's tag is DEALLOCATE or DISCARD, or may be: what is not there to be read is taken for it. */
+function forgets(bytes: Buffer, at: number): boolean {
+  if (at + 2 >= bytes.length) return true;
+  // "DE" of DEALLOCATE with "A", not DELETE or DECLARE; "DIS" of DISCARD.
+  return bytes[at] === 0x44 && (bytes[at + 2] === 0x41 || bytes[at + 2] === 0x53);
+}

@@ -8,8 +8,10 @@ import {
   type EventMap,
   failureOf,
   type NodeState,
+  policy,
   type Policy,
   type Pool,
+  runStatement,
   seededRandom,
   StackOrderError,
   TimeoutError,
@@ -96,7 +98,7 @@ async function setUp(
     const { rows } = await db.query<{ from: string }>("SELECT 1", [], given);
     return { from: rows[0]?.from, tookMs: clock.now() - startMs };
   };
-  const stats = (): Record<string, number> => db.stats().policies.find(({ policy }) => policy === "hedge") as never;
+  const stats = (): Record<string, number> => db.stats().policies.find((one) => one.policy === "hedge") as never;
   // Enough reads for the usual time to be known.
   for (let each = 0; each < 200; each += 1) {
     const answered = read();
@@ -352,6 +354,20 @@ describe("hedge", () => {
     expect((await answered).tookMs).toBeLessThan(12);
     expect(replicas.reduce((sum, { texts }) => sum + texts.length, 0) - before).toBe(2);
     expect(stats().runningOut).toBe(0);
+    await db.close();
+  });
+
+  it("leaves a statement one that may share a connection", async () => {
+    const seen: unknown[] = [];
+    const noting = policy("noting", (operation, next) => {
+      if (operation.hedged !== undefined) seen.push(operation.run);
+      return next(operation);
+    });
+    const { db, read } = await setUp({}, { inside: [noting] });
+    const answered = read();
+    await clock.advance(5);
+    await answered;
+    expect(new Set(seen)).toEqual(new Set([runStatement]));
     await db.close();
   });
 

@@ -6,6 +6,7 @@ import {
   database,
   type Database,
   failureOf,
+  type LifecycleOptions,
   type Operation,
   operationContext,
   type Pool,
@@ -28,8 +29,15 @@ export interface PoolRequest {
 
 const APPLICATION = "conformance";
 
-/** Runs the suite for one adapter. */
-export function adapterConformance(name: string, makePool: (request: PoolRequest) => Pool): void {
+/**
+ * Runs the suite for one adapter. How its connections live is part of it where that is the adapter's to say: under the
+ * same names as everywhere.
+ */
+export function adapterConformance(
+  name: string,
+  makePool: (request: PoolRequest, lifecycle: LifecycleOptions) => Pool,
+  { lifecycle = true }: { readonly lifecycle?: boolean } = {},
+): void {
   describe(`adapter ${name}`, () => {
     let cluster: Cluster;
     let pool: Pool;
@@ -37,16 +45,19 @@ export function adapterConformance(name: string, makePool: (request: PoolRequest
     const unhandled: unknown[] = [];
     const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
 
-    const make = (max: number): Pool =>
-      makePool({
-        host: "127.0.0.1",
-        port: cluster.primary.port,
-        user: "postgres",
-        database: "postgres",
-        application: APPLICATION,
-        max,
-        acquireTimeoutMs: 500,
-      });
+    const make = (max: number, options: LifecycleOptions = {}): Pool =>
+      makePool(
+        {
+          host: "127.0.0.1",
+          port: cluster.primary.port,
+          user: "postgres",
+          database: "postgres",
+          application: APPLICATION,
+          max,
+          acquireTimeoutMs: 500,
+        },
+        options,
+      );
     const admin = (text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> =>
       cluster.primary.query(text, values);
     const connections = async (): Promise<number> =>
@@ -384,6 +395,72 @@ export function adapterConformance(name: string, makePool: (request: PoolRequest
         held.release();
         for (let at = 0; at < 4; at += 1) expect(before.has(await pidOf())).toBe(false);
       });
+    });
+
+    describe.runIf(lifecycle)("how its connections live, where that is the adapter's to say,", () => {
+      const living = async (options: LifecycleOptions, live: (own: Database) => Promise<void>): Promise<void> => {
+        const own = database(make(3, options));
+        try {
+          await live(own);
+        } finally {
+          await own.close();
+        }
+      };
+
+      it("is that min are opened by ready(), and there again when they are lost", () =>
+        living({ min: 2 }, async (own) => {
+          await own.ready();
+          expect(own.stats()).toMatchObject({ total: 2, idle: 2 });
+          const before = await pidOf(own);
+          await admin("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = $1", [
+            APPLICATION,
+          ]);
+          await until("two to be there again", async () => own.stats().idle === 2 && (await connections()) === 2);
+          expect(await pidOf(own)).not.toBe(before);
+        }));
+
+      it("is that they end when idle for too long, too old or used up", async () => {
+        await living({ idleTimeoutMs: 30 }, async (own) => {
+          await own.query("SELECT 1");
+          await until("it to be gone", () => own.stats().total === 0);
+        });
+        await living({ maxLifetimeMs: 50, idleTimeoutMs: 0 }, async (own) => {
+          await own.query("SELECT 1");
+          await until("it to be gone", () => own.stats().total === 0);
+        });
+        await living({ maxUses: 1 }, async (own) => {
+          expect(await pidOf(own)).not.toBe(await pidOf(own));
+        });
+      });
+
+      it("is that they are prepared before their first call, and reset before the next borrower", () =>
+        living(
+          {
+            onConnect: (connection) => connection.query("SET conformance.mark = 'own'"),
+            resetOnRelease: "discard-all",
+          },
+          async (own) => {
+            const mark = async (): Promise<unknown> =>
+              (await own.query("SELECT current_setting('conformance.mark') AS mark")).rows[0]?.["mark"];
+            expect(await mark()).toBe("own");
+            const held = await own.connect();
+            await held.query("SET conformance.mark = 'left'");
+            held.release();
+            expect(await mark()).toBe("own");
+          },
+        ));
+
+      it("is that their number can be changed while calls run and wait", () =>
+        living({}, async (own) => {
+          own.resize({ max: 1 });
+          const held = await own.connect();
+          const waiting = own.connect();
+          expect(own.stats()).toMatchObject({ waiting: 1, max: 1 });
+          own.resize({ max: 2 });
+          (await waiting).release();
+          held.release();
+          expect(() => own.resize({ max: 0 })).toThrow("max");
+        }));
     });
 
     describe("the pool", () => {

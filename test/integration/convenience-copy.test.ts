@@ -1,7 +1,8 @@
+import type { EventEmitter } from "node:events";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Cluster, startCluster } from "@breakwater/chaos";
-import { database, OptionError, UsageError } from "@breakwater/core";
+import { database, OptionError, seededRandom, UsageError } from "@breakwater/core";
 import { copyRows, fromPg } from "@breakwater/pg";
 import { type Database } from "breakwater";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -204,6 +205,64 @@ describe("COPY", () => {
     held.release();
   });
 
+  it("holds up no transaction whose function has forgotten it", async () => {
+    await db.copyFrom({ table: "kept" }, lines(100_000));
+    let left: AsyncGenerator<Uint8Array> | undefined;
+    const forgotten = db.transaction(async (transaction) => {
+      await transaction.execute("DELETE FROM kept WHERE id = 1");
+      left = transaction.copyTo({ table: "kept" });
+      await left.next();
+      expect(await errorOf(transaction.transaction(async () => undefined))).toBeInstanceOf(UsageError);
+    });
+    expect((await errorOf(forgotten)).message).toContain("copyTo");
+    expect(await errorOf(left!.next())).toBeInstanceOf(UsageError);
+    const thrown = db.transaction(async (transaction) => {
+      left = transaction.copyTo({ table: "kept" });
+      await left.next();
+      throw new Error("planted");
+    });
+    expect((await errorOf(thrown)).message).toBe("planted");
+    expect(await count()).toBe(100_000);
+  });
+
+  it("leaves nothing behind, often, however it ends", { timeout: 60_000 }, async () => {
+    const own = database(fromPg({ ...through(cluster.primary), max: 3 }, { acquireTimeoutMs: 60_000 }));
+    await own.copyFrom({ table: "kept" }, lines(3_000));
+    const random = seededRandom(5);
+    const one = async (): Promise<void> => {
+      const abort = new AbortController();
+      const [kind, id] = [random(), Math.floor(random() * 1e9) + 10_000];
+      const options = { signal: abort.signal };
+      const source = async function* (): AsyncGenerator<string> {
+        yield `${id}\tx\n`;
+        if (kind < 0.1) throw new Error("planted");
+        if (kind < 0.2) abort.abort(new Error("enough"));
+        yield kind < 0.3 ? "none\tx\n" : "";
+      };
+      try {
+        if (kind < 0.5) await own.copyFrom({ table: "kept" }, source(), options);
+        else if (kind < 0.7)
+          await own.executeMany("DELETE FROM kept WHERE id = $1", [[id], [kind < 0.6 ? "none" : id]]);
+        else if (kind < 0.8) await own.batch(["SELECT 1", kind < 0.75 ? "SELECT 1 / 0" : "SELECT 2"], options);
+        else {
+          for await (const _ of own.copyTo("COPY (SELECT * FROM kept WHERE id < 3000) TO STDOUT", options)) {
+            if (kind < 0.85) break;
+            if (kind < 0.9) abort.abort(new Error("enough"));
+          }
+        }
+      } catch (error) {
+        expect(String(error)).toMatch(/planted|enough|invalid input syntax|division by zero/);
+      }
+    };
+    for (let done = 0; done < 1_000; done += 20) await Promise.all(Array.from({ length: 20 }, one));
+    expect(own.stats()).toMatchObject({ active: 0, waiting: 0 });
+    const held = await own.connect();
+    const { stream } = (held.driver as { connection: { stream: EventEmitter } }).connection;
+    for (const name of ["drain", "close", "data", "readable"]) expect(stream.listenerCount(name)).toBeLessThan(3);
+    held.release();
+    await own.close();
+  });
+
   it("ends with an error when its connection dies, and keeps nothing of it", async () => {
     const killing = async function* (times: { left: number }): AsyncGenerator<string> {
       for (let id = 0; id < 200_000; id += 1) {
@@ -219,10 +278,12 @@ describe("COPY", () => {
     expect(await count()).toBe(0);
     const times = { left: 1 };
     expect(await db.copyFrom({ table: "kept" }, () => killing(times))).toBe(200_000);
+    // More than fits between the server and its reader.
+    const large = "COPY (SELECT repeat('x', 1000) FROM generate_series(1, 300000)) TO STDOUT";
     const lost = (async () => {
-      for await (const _ of db.copyTo({ table: "kept" }, { access: "write" })) {
+      for await (const _ of db.copyTo(large, { access: "write" })) {
         await cluster.primary.query(
-          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY \"kept%TO STDOUT%'",
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY (SELECT repeat%'",
         );
       }
     })();

@@ -149,9 +149,16 @@ describe("convenience", () => {
       await expect(db.batch([], { acces: "read" } as never)).rejects.toBeInstanceOf(OptionError);
     });
 
-    it("refuses a statement that leaves a transaction open", async () => {
+    it("refuses a statement that begins or ends a transaction", async () => {
       const bare = database(fromPg(through(cluster.primary)));
       await expect(bare.batch(["BEGIN", "INSERT INTO book (id) VALUES (30)"])).rejects.toBeInstanceOf(UsageError);
+      for (const face of [bare, db]) {
+        const batch = face.batch(["INSERT INTO book (id) VALUES (30)", "ROLLBACK", "SELECT 1"]);
+        await expect(batch).rejects.toBeInstanceOf(UsageError);
+      }
+      await db.transaction((transaction) =>
+        transaction.batch(["SAVEPOINT a", "INSERT INTO book (id) VALUES (30)", "ROLLBACK TO SAVEPOINT a"]),
+      );
       expect(await bare.value("SELECT count(*)::int FROM book")).toBe(0);
       await bare.close();
     });
@@ -253,8 +260,8 @@ describe("convenience", () => {
   it("runs again what may be, with the rows from the start, and never what cannot be read twice", async () => {
     const text = "INSERT INTO book (id) VALUES ($1)";
     const kill = async function* (times: { left: number }): AsyncGenerator<unknown[]> {
-      for (let id = 0; id < 2_500; id += 1) {
-        if (id === 1_500 && times.left-- > 0) {
+      for (let id = 0; id < 12_000; id += 1) {
+        if (id === 7_000 && times.left-- > 0) {
           await cluster.primary.query(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO book%'",
           );
@@ -263,8 +270,8 @@ describe("convenience", () => {
       }
     };
     const twice = { left: 1 };
-    expect(await db.executeMany(text, () => kill(twice))).toBe(2_500);
-    expect(await db.execute("DELETE FROM book")).toBe(2_500);
+    expect(await db.executeMany(text, () => kill(twice))).toBe(12_000);
+    expect(await db.execute("DELETE FROM book")).toBe(12_000);
     const error: unknown = await db.executeMany(text, kill({ left: 1 })).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(Error);
     expect(await db.value("SELECT count(*)::int FROM book")).toBe(0);

@@ -87,6 +87,7 @@ describe("min", () => {
       return now.length === 3 && !now.some((pid) => before.includes(pid));
     });
     await until("the pool to know", () => db.stats().idle === 3);
+    expect(db.stats().metrics.connections.opened).toBe(6);
   });
 
   it("is there again after a restart under load, and the server is not met by a storm", async () => {
@@ -96,10 +97,10 @@ describe("min", () => {
     await db.ready();
     const failed: unknown[] = [];
     db.on("connection:failed", ({ error }) => failed.push(error));
-    let stopped = false;
+    const load = { stopped: false };
     let good = 0;
-    const load = Array.from({ length: 8 }, async () => {
-      while (!stopped) {
+    const callers = Array.from({ length: 8 }, async () => {
+      while (!load.stopped) {
         await db.query("SELECT 1", { access: "read", timeoutMs: 20_000 });
         good += 1;
       }
@@ -108,8 +109,8 @@ describe("min", () => {
     await cluster.primary.restart();
     const before = good;
     await until("more to be served", () => good > before + 100);
-    stopped = true;
-    await Promise.all(load);
+    load.stopped = true;
+    await Promise.all(callers);
     await until("min to be there", () => db.stats().idle >= 4);
     expect(db.stats()).toMatchObject({ active: 0, waiting: 0, connecting: 0 });
     expect(failed.length).toBeLessThan(1_000);
@@ -390,17 +391,17 @@ describe("resize()", () => {
 
   it("can go up and down under load without a failed call", async () => {
     const db = make({ max: 2 });
-    let stopped = false;
-    const load = Array.from({ length: 12 }, async () => {
-      while (!stopped) await db.query("SELECT 1");
+    const load = { stopped: false };
+    const callers = Array.from({ length: 12 }, async () => {
+      while (!load.stopped) await db.query("SELECT 1");
     });
     for (let step = 0; step < 40; step += 1) {
       db.resize({ max: 1 + ((step * 7) % 9), min: step % 2 });
       await db.query("SELECT 1");
     }
     db.resize({ max: 3, min: 0 });
-    stopped = true;
-    await Promise.all(load);
+    load.stopped = true;
+    await Promise.all(callers);
     await until("the surplus to be gone", async () => (await connections()) <= 3);
     expect(db.stats()).toMatchObject({ active: 0, waiting: 0, max: 3 });
   });

@@ -235,7 +235,7 @@ describe("a statement over the wire", () => {
       { text: "SELECT (", values: [] },
     ];
     for (const statement of wrong) {
-      const expected: Error = await plain.query(statement).then(fail, (error: Error) => error);
+      const expected: Error = await plain.query(statement as pg.QueryConfig).then(fail, (error: Error) => error);
       for (let use = 1; use <= 4; use += 1) {
         const error: Error = await db.query(statement).then(fail, (reason: Error) => reason);
         expect(error).toBeInstanceOf(pg.DatabaseError);

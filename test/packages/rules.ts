@@ -11,6 +11,10 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   policies: ["@breakwater/core"],
   postgres: ["@breakwater/core"],
   pg: ["@breakwater/core", "@breakwater/postgres"],
+  mysql: ["@breakwater/core"],
+  mysql2: ["@breakwater/core", "@breakwater/mysql"],
+  "postgres-js": ["@breakwater/core", "@breakwater/postgres"],
+  pglite: ["@breakwater/core", "@breakwater/postgres"],
   chaos: ["@breakwater/core"],
   breakwater: [
     "@breakwater/core",
@@ -30,6 +34,9 @@ export const ENGINES: readonly string[] = ["cockatiel", "p-retry", "eventemitter
 /** Drivers whose types stay in their adapter. */
 export const DRIVERS: readonly string[] = ["pg", "postgres", "@electric-sql/pglite", "mysql2"];
 
+/** The name under which the command imports what its user names: no dependency of ours. */
+const USER_MODULE = "userModule";
+
 /** What tests may import besides. */
 const TEST_TOOLS = ["vitest", "fast-check"];
 
@@ -41,7 +48,7 @@ export function wrongDirection(one: Import, home: Package): string | undefined {
     const reached = path.join(path.dirname(one.file), one.specifier);
     return reached.startsWith(source + path.sep) ? undefined : "leaves its package by a relative path";
   }
-  if (target.startsWith("node:")) return undefined;
+  if (target.startsWith("node:") || target === USER_MODULE) return undefined;
   if (one.file.endsWith(".test.ts") && TEST_TOOLS.includes(target)) return undefined;
   if (target === "breakwater" || target.startsWith("@breakwater/")) {
     return MAY_IMPORT[home.folder]?.includes(target) === true ? undefined : `${home.folder} may not import ${target}`;

@@ -70,7 +70,8 @@ export function ejectsEverything(replicas: readonly Pool[]): Policy {
         throw error;
       }
     };
-    const close = async (): Promise<void> => void (await Promise.all([primary, ...replicas].map((node) => node.close())));
+    const close = async (): Promise<void> =>
+      void (await Promise.all([primary, ...replicas].map((node) => node.close())));
     const { name, dialect, events, layers } = primary;
     const stats = () => primary.stats();
     return { name, dialect, events, layers, execute, stats, close, interrupt: () => undefined };

@@ -8,8 +8,11 @@ import {
   type Pool,
   type PoolStats,
   type QueryResult,
+  sql,
+  type Subscription,
   type Transaction,
 } from "@breakwater/core";
+import { Readable } from "node:stream";
 import { equal } from "./equal.ts";
 
 declare const pool: Pool;
@@ -102,3 +105,49 @@ export async function connections(): Promise<void> {
 }
 
 equal<NonNullable<CallOptions["access"]>, Access>();
+
+export async function convenience(): Promise<void> {
+  const held = await db.connect();
+  equal<Awaited<ReturnType<typeof db.rows<Book>>>, Book[]>();
+  const books = await held.rows<Book>(sql`SELECT ${1}`);
+  equal<typeof books, Book[]>();
+  const first = await db.first<Book>("SELECT 1", [1], { timeoutMs: 100 });
+  equal<typeof first, Book | undefined>();
+  const one = await db.one<Book>("SELECT 1", { access: "read" });
+  equal<typeof one, Book>();
+  const value = await db.value<number>("SELECT 1");
+  equal<typeof value, number | undefined>();
+  const unknownValue = await db.value("SELECT 1");
+  equal<typeof unknownValue, unknown>();
+  const changed = await db.execute("UPDATE books");
+  equal<typeof changed, number>();
+  const results = await db.batch<Book>(["SELECT 1", sql`SELECT 2`], { isolation: "serializable" });
+  equal<typeof results, QueryResult<Book>[]>();
+  const many = await db.executeMany("INSERT", new Set([[1, "a"]]), { idempotent: true });
+  equal<typeof many, number>();
+  await db.executeMany("INSERT", () => [[1]]);
+  for await (const book of db.stream<Book>("SELECT 1", [1], { batchSize: 10, maxIdleMs: 100, access: "read" })) {
+    equal<typeof book, Book>();
+  }
+  for await (const piece of db.copyTo({ table: ["public", "books"], format: "csv", header: true })) {
+    equal<typeof piece, Uint8Array>();
+  }
+  await db.copyFrom({ table: "books" }, Readable.from(["1\n"]), { timeoutMs: 100 });
+  await using subscription = await db.listen("books", ({ payload }) => payload.length, {
+    onGap: ({ gapMs }) => gapMs.toFixed(),
+  });
+  equal<typeof subscription, Subscription>();
+
+  // @ts-expect-error a statement on a held connection has no options
+  await held.rows("SELECT 1", [], { timeoutMs: 100 });
+  // @ts-expect-error a row of values is a list
+  await db.executeMany("INSERT", [1, 2]);
+  // @ts-expect-error a format that there is not
+  await db.copyFrom({ table: "books", format: "json" }, "");
+  // @ts-expect-error a misspelled option
+  db.stream("SELECT 1", { batch: 10 });
+  // @ts-expect-error sql is a tag
+  sql("SELECT 1");
+  // @ts-expect-error a separator is a part, not a text
+  sql.join([1, 2], " AND ");
+}

@@ -60,8 +60,8 @@ export interface BreakwaterOptions {
   readonly circuitBreaker?: CircuitBreakerOptions | false;
   /** Options of the `router`. */
   readonly router?: Omit<RouterOptions, "primary" | "replicas" | "name" | "clock" | "random">;
-  /** Options of each node's pool: `max` connections (10) and its limits in time. */
-  readonly pool?: Omit<FromPgOptions, "name" | "clock"> & { readonly max?: number };
+  /** Options of each node's pool: how its connections live, `max` (10) and `min` (0) of them, and its limits in time. */
+  readonly pool?: Omit<FromPgOptions, "name" | "clock">;
   /** Further policies around the whole stack, the first outermost. */
   readonly policies?: readonly Policy[];
   /** Further policies around each node's pool, inside its circuit breaker, the first outermost. */

@@ -140,13 +140,14 @@ class DriverPool implements Pool, CallHost {
       const connection = found instanceof Promise ? await found : found;
       gotMs = found === connection ? askedMs : this.clock.now();
       if (this.#isClosing()) {
-        if (probing) await connection.destroy(false);
+        if (probing) await this.#source.end(connection);
         else {
           connection.release();
           if (held === undefined) this.#source.permits.release();
         }
         throw new PoolClosedError(this.name);
       }
+      operation.hedged?.holds();
       const call = new Call(probing || held !== undefined ? this.#beside : this, connection, operation);
       this.#running.add(call);
       try {

@@ -3,32 +3,35 @@
  */
 import { abortReason } from "./bounded.ts";
 import type { CallHost } from "./call-host.ts";
-import type { Timer } from "./clock.ts";
-import type { DriverConnection, TransactionStatus } from "./driver.ts";
+import { setLimit, type Timer } from "./clock.ts";
+import type { DriverConnection, StatementReceiver, TransactionStatus } from "./driver.ts";
 import { OutcomeUnknownError, TimeoutError, type Unanswered, UsageError } from "./errors.ts";
 import { type Failure, failureOf, noteFailure, type Situation } from "./failure.ts";
 import { giveBack } from "./giving-back.ts";
 import { ABORTED, interrupted, type Interruption, LATE, noteCause, NOT_SENT, tooLateToSend } from "./interruption.ts";
-import type { Operation } from "./operation.ts";
+import { type Operation, type QueryOperation, runStatement } from "./operation.ts";
 import type { Connection, QueryResult, Statement, Work } from "./pool.ts";
 import { mayStay, situationOf } from "./situation.ts";
 import { kept, runTransaction, type TransactionLink } from "./transaction.ts";
 import { Turns } from "./turns.ts";
 
-export class Call<T> implements Connection, TransactionLink {
+export class Call<T> implements Connection, TransactionLink, StatementReceiver {
   readonly #host: CallHost;
   readonly #connection: DriverConnection;
   readonly #operation: Operation<T>;
   readonly #limited: boolean;
   // Ends the promise that the caller holds; set while the call runs.
   #giveUp: ((error: unknown) => void) | undefined;
+  // Ends it well, where the call is one statement and nothing else.
+  #answer: ((result: never) => void) | undefined;
+  #before: TransactionStatus = "unknown";
   #timer: Timer | undefined;
   // Statements are sent one at a time: drivers differ in what they do with a second one.
   readonly #turns: Turns = new Turns();
   #rejectStatement: ((error: unknown) => void) | undefined;
   #current: Situation | undefined;
-  // Why nothing may be sent any more.
-  #ended: Error | undefined;
+  // Why nothing may be sent any more: whoever asks is given an error, which is made when somebody does.
+  #ended: (() => Error) | undefined;
   #discarded = false;
   #firstFailure: Failure | undefined;
   // The transaction is open at the server. Once it is not any more, the caller's function has ended it by hand.
@@ -68,19 +71,78 @@ export class Call<T> implements Connection, TransactionLink {
         return;
       }
       this.#giveUp = reject;
+      if (this.#operation.run === runStatement && this.#sent(this.#operation as QueryOperation<T>, resolve)) return;
       this.#work().then(
-        (value) => {
-          if (!this.#finish()) return;
-          const { kind, access, causality } = this.#operation;
-          if (causality !== undefined && access === "write" && kind !== "transaction") causality.wrote();
-          resolve(value);
-        },
+        (value) => this.#done(value, resolve),
         (error: unknown) => {
           this.#explain(error);
           if (this.#finish()) reject(error);
         },
       );
     });
+  }
+
+  #done(value: T, resolve: (value: T) => void): void {
+    if (!this.#finish()) return;
+    const { kind, access, causality } = this.#operation;
+    if (causality !== undefined && access === "write" && kind !== "transaction") causality.wrote();
+    resolve(value);
+  }
+
+  /** The short way of a call that is one statement: nobody else can ask for a second one. False where there is none. */
+  #sent({ statement, access }: QueryOperation<T>, resolve: (value: T) => void): boolean {
+    const connection = this.#connection;
+    if (connection.send === undefined || !connection.usable) return false;
+    this.#answer = resolve;
+    this.#current = { phase: "running", access, inTransaction: false };
+    this.#before = connection.transactionStatus;
+    try {
+      if (!connection.send(statement, this)) {
+        this.#current = undefined;
+        return false;
+      }
+    } catch (error) {
+      this.#failed(error, NOT_SENT);
+      return true;
+    }
+    if (!this.#limited) this.#timer = this.#limitStatement();
+    connection.flush?.();
+    return true;
+  }
+
+  /** For the connection: the one statement has been answered. */
+  answered(result: QueryResult): void {
+    this.#current = undefined;
+    this.#done(result as T, this.#answer as (value: T) => void);
+  }
+
+  /** For the connection: the one statement has failed. */
+  failed(error: unknown): void {
+    this.#failed(error, undefined);
+  }
+
+  #failed(error: unknown, known: Failure | undefined): void {
+    const situation = this.#current;
+    const reject = this.#giveUp;
+    if (reject === undefined || situation === undefined) return;
+    this.#current = undefined;
+    const { text } = (this.#operation as QueryOperation<T>).statement;
+    const raised = this.#raise(error, this.#where(error, text, situation, true), this.#before, known);
+    if (this.#finish()) reject(raised);
+  }
+
+  /** Ends the call when its statement runs for too long. */
+  #limitStatement(): Timer {
+    const { clock, statementTimeoutMs } = this.#host;
+    const late = (): void => this.#tooLate(`a statement ran longer than ${statementTimeoutMs} ms`);
+    return setLimit(clock, statementTimeoutMs, late);
+  }
+
+  /** Where a statement was when it failed: it may have been sent in vain, or be kept in part. */
+  #where(error: unknown, text: string, situation: Situation, usable: boolean): Situation {
+    const inParts = !situation.inTransaction && this.#host.dialect.commitsInParts?.(text) === true;
+    const phase = usable && this.#connection.unprocessed?.(error) !== true ? situation.phase : "unsent";
+    return { ...situation, phase, inParts };
   }
 
   /** Sets what may end the call before its time; why it is not begun at all, if it is too late for it. */
@@ -91,7 +153,7 @@ export class Call<T> implements Connection, TransactionLink {
       const { clock, name } = this.#host;
       const leftMs = deadline - clock.now();
       if (leftMs <= 0) return tooLateToSend(name);
-      this.#timer = clock.setTimer(leftMs, () => this.#tooLate("the deadline passed"));
+      this.#timer = setLimit(clock, leftMs, () => this.#tooLate("the deadline passed"));
     }
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     return undefined;
@@ -151,7 +213,7 @@ export class Call<T> implements Connection, TransactionLink {
     const failure = interrupted(why, running, this.#once);
     const error =
       failure.effect === "unknown" ? this.#unknown(make({ ...failure, effect: "none" }), failure) : make(failure);
-    this.#ended = error;
+    this.#ended = () => error;
     this.#tidy();
     // Cancelling a COMMIT that waits for a synchronous standby would not undo it, only leave it not replicated.
     const cancel = why.cancel && running !== undefined && running.phase !== "committing";
@@ -191,12 +253,9 @@ export class Call<T> implements Connection, TransactionLink {
   }
 
   #send<R>(statement: Statement, situation: Situation, work?: Work<R>): Promise<R> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    const { clock, statementTimeoutMs } = this.#host;
+    if (this.#ended !== undefined) return Promise.reject(this.#ended());
     this.#current = situation;
-    const unlimited = this.#limited || work?.unlimited === true;
-    const late = (): void => this.#tooLate(`a statement ran longer than ${statementTimeoutMs} ms`);
-    const timer = unlimited ? undefined : clock.setTimer(statementTimeoutMs, late);
+    const timer = this.#limited || work?.unlimited === true ? undefined : this.#limitStatement();
     const { usable, transactionStatus } = this.#connection;
     return new Promise((resolve, reject) => {
       const done = (): void => {
@@ -218,9 +277,7 @@ export class Call<T> implements Connection, TransactionLink {
         (error: unknown) => {
           if (this.#ended !== undefined) return;
           done();
-          const inParts = !situation.inTransaction && this.#host.dialect.commitsInParts?.(statement.text) === true;
-          const phase = usable && this.#connection.unprocessed?.(error) !== true ? situation.phase : "unsent";
-          reject(this.#raise(error, { ...situation, phase, inParts }, transactionStatus));
+          reject(this.#raise(error, this.#where(error, statement.text, situation, usable), transactionStatus));
         },
       );
     });
@@ -247,8 +304,9 @@ export class Call<T> implements Connection, TransactionLink {
   }
 
   /** Understands a driver's error, once. */
-  #raise(error: unknown, situation: Situation, before: TransactionStatus): unknown {
-    let failure = this.#connection.refused?.(error) === true ? NOT_SENT : this.#host.judge(error, situation);
+  #raise(error: unknown, situation: Situation, before: TransactionStatus, known?: Failure): unknown {
+    const refused = this.#connection.refused?.(error) === true ? NOT_SENT : known;
+    let failure = refused ?? this.#host.judge(error, situation);
     if (this.#once) failure = { ...failure, retry: "never" };
     if (failure.connection === "destroy") this.#discarded = true;
     if (this.#firstFailure === undefined || before === "open") this.#firstFailure = failure;
@@ -279,13 +337,16 @@ export class Call<T> implements Connection, TransactionLink {
   /** Gives the connection back. False when the call had been ended before. */
   #finish(): boolean {
     if (this.#giveUp === undefined) return false;
-    this.#ended = new UsageError(this.#host.name, "a connection was used after its call had ended");
+    this.#ended = this.#misuse;
     this.#tidy();
     this.#giveBack();
     // A statement that nobody waited for ends with the call.
-    this.#rejectStatement?.(this.#ended);
+    this.#rejectStatement?.(this.#misuse());
     return true;
   }
+
+  readonly #misuse = (): Error =>
+    new UsageError(this.#host.name, "a connection was used after its call had ended");
 
   #tidy(): void {
     this.#giveUp = undefined;

@@ -31,6 +31,8 @@ export class ConnectionSource {
   readonly #waiting = new Set<(reason: Error) => void>();
   // One connection of its own for probes, kept between them. A probe takes it away; one that finds none opens another.
   #probe: DriverConnection | undefined;
+  // Connections of probes that have been told to end.
+  readonly #ending = new Set<Promise<void>>();
   #closed = false;
 
   constructor(driver: Driver, host: SourceHost, acquireTimeoutMs: number, maxQueued: number) {
@@ -62,20 +64,29 @@ export class ConnectionSource {
   async probe(call: Waiting): Promise<DriverConnection> {
     const kept = this.#takeProbe();
     if (kept?.usable === true) return kept;
-    void kept?.destroy(false);
-    const late = (connection: DriverConnection): void => void connection.destroy(false);
+    if (kept !== undefined) void this.end(kept);
+    const late = (connection: DriverConnection): void => void this.end(connection);
     return this.judged(call, bounded(this.#driver.open(), this.#limits(call, call.deadline, "connect"), { late }));
   }
 
   /** Keeps a probe's connection for the next, or ends it. */
   keep(connection: DriverConnection): void {
     if (this.#probe === undefined && connection.usable && !this.#closed) this.#probe = connection;
-    else void connection.destroy(false);
+    else void this.end(connection);
   }
 
-  /** Ends the connection of probes that are not running. */
-  endProbe(): Promise<void> | undefined {
-    return this.#takeProbe()?.destroy(false);
+  /** Ends the connection of a probe. */
+  end(connection: DriverConnection): Promise<void> {
+    const ended = connection.destroy(false).finally(() => this.#ending.delete(ended));
+    this.#ending.add(ended);
+    return ended;
+  }
+
+  /** Ends the connection of probes that are not running; resolves when those of all that have ended are gone. */
+  async endProbe(): Promise<void> {
+    const probe = this.#takeProbe();
+    if (probe !== undefined) void this.end(probe);
+    await Promise.all(this.#ending);
   }
 
   /** Opens the connections that are to be kept, or shows that there can be one. */

@@ -96,6 +96,12 @@ function storeOf(options: Partial<ConnectionStoreOptions> = {}) {
   return { clock, opened, state, store };
 }
 
+function nth<Item>(items: readonly Item[], at: number): Item {
+  const item = items[at];
+  if (item === undefined) throw new Error(`there is no item ${at}`);
+  return item;
+}
+
 describe("ConnectionStore", () => {
   it("hands out the most recently used connection, at once", async () => {
     const { store, opened } = storeOf();
@@ -291,13 +297,13 @@ describe("ConnectionStore", () => {
     const { store, state } = storeOf({ max: 3 });
     const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     let attempt = 0;
-    state.connecting = () => gates[attempt++]!.promise;
+    state.connecting = () => nth(gates, attempt++).promise;
     const refused = new Error("refused");
     const calls = [1, 2, 3].map(() => Promise.resolve(store.acquire()));
-    gates[1]!.reject(refused);
+    nth(gates, 1).reject(refused);
     await expect(calls[2]).rejects.toBe(refused);
-    gates[0]!.resolve();
-    gates[2]!.resolve();
+    nth(gates, 0).resolve();
+    nth(gates, 2).resolve();
     expect(await calls[0]).not.toBe(await calls[1]);
   });
 
@@ -327,7 +333,7 @@ describe("ConnectionStore", () => {
     (await store.acquire()).release();
     await clock.advance(1_000);
     expect(store.counts().total).toBe(1);
-    opened[0]!.die();
+    nth(opened, 0).die();
     await clock.advance(60_000);
     expect(store.counts().total).toBe(0);
   });
@@ -369,10 +375,10 @@ describe("ConnectionStore", () => {
     await clock.advance(250);
     expect(opened).toHaveLength(3);
     expect(store.acquire()).toBe(opened[2]);
-    opened[2]!.release();
-    opened[0]!.answers = false;
+    nth(opened, 2).release();
+    nth(opened, 0).answers = false;
     await clock.advance(1_000);
-    expect(opened[0]!.usable).toBe(false);
+    expect(nth(opened, 0).usable).toBe(false);
     expect(store.counts()).toEqual({ total: 3, idle: 3, connecting: 0 });
   });
 
@@ -398,7 +404,7 @@ describe("ConnectionStore", () => {
     const call = Promise.allSettled([store.acquire()]);
     await clock.advance(100);
     expect(await call).toMatchObject([{ reason: { code: "ERR_BREAKWATER_TIMEOUT", phase: "connect" } }]);
-    expect(opened[0]!.usable).toBe(false);
+    expect(nth(opened, 0).usable).toBe(false);
     expect(clock.pending).toBe(0);
   });
 
@@ -543,7 +549,7 @@ describe("ConnectionStore", () => {
           state.stillborn = false;
           for (const connection of held) connection.release();
           held.clear();
-          for (let more = 0; more < 20 && waiting > 0; more += 1) {
+          for (let more = 0; more < 20; more += 1) {
             await clock.advance(1_000);
             for (const connection of held) connection.release();
             held.clear();

@@ -148,7 +148,7 @@ export class ConnectionStore implements Driver, ConnectionHome {
 
   async close(): Promise<void> {
     this.drain();
-    for (const member of [...this.#members.values()]) this.#end(member);
+    for (const member of this.#members.values()) this.#end(member);
     await Promise.all([this.#opening.settled(), this.#probing.settled()]);
     await Promise.all(this.#ending);
   }

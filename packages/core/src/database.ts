@@ -6,9 +6,10 @@ import { type CallOptions, checkCall, checkTransaction } from "./call-options.ts
 import { Causality } from "./causality.ts";
 import { type Clock, type Random, systemClock } from "./clock.ts";
 import { type Controls, controlsOf } from "./controls.ts";
-import { messageOf, UsageError } from "./errors.ts";
+import { UsageError } from "./errors.ts";
 import type { EventMap, Listener } from "./events.ts";
 import { Bulk } from "./face/bulk.ts";
+import { runHooks } from "./face/hooks.ts";
 import { Listening } from "./face/listening.ts";
 import { apart, toStatement } from "./face/statement.ts";
 import { HeldConnection } from "./held-connection.ts";
@@ -189,7 +190,11 @@ export class Database extends Bulk {
 
   protected get listening(): Listening {
     if (this.#parent !== undefined) return this.#parent.listening;
-    const context = (): OperationContext => this.context({ access: "write" }, () => "write");
+    // What it does changes nothing that a read would have to see.
+    const context = (): OperationContext => ({
+      ...this.context({ access: "write" }, () => "write"),
+      causality: undefined,
+    });
     this.#listening ??= new Listening({ pool: this.pool, clock: this.clock, random: this.#random, context });
     return this.#listening;
   }
@@ -285,16 +290,5 @@ export class Database extends Bulk {
       causality,
       label: given.label,
     };
-  }
-}
-
-/** Runs what was to be done after the commit. The commit stands, so a hook's error is told, never thrown. */
-async function runHooks(hooks: readonly (() => unknown)[]): Promise<void> {
-  for (const hook of hooks) {
-    try {
-      await hook();
-    } catch (error) {
-      process.emitWarning(`an afterCommit() hook threw: ${messageOf(error)}`, { code: "BREAKWATER_HOOK" });
-    }
   }
 }

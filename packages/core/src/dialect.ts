@@ -29,6 +29,8 @@ export interface TransactionTexts {
    * milliseconds, if it has no limit of its own. Left out where a server cannot be told.
    */
   limit?(ms: number): string;
+  /** The same as one statement with values, whose text does not change. */
+  limitStatement?(ms: number): Statement;
   readonly commit: string;
   readonly rollback: string;
   savepoint(name: string): string;
@@ -65,6 +67,8 @@ export interface TransactionResolution {
 export interface CommitPosition {
   /** COMMIT and the question for the position, in one text. */
   readonly commitText: string;
+  /** The two, apart. */
+  readonly parts?: readonly Statement[];
   /** The position out of that text's answer. */
   read(answer: QueryResult): HistoryPoint | undefined;
 }

@@ -16,11 +16,11 @@ export interface SetupConnection {
   readonly driver: unknown;
 }
 
-/** Prepares a connection. `again` is true after a reset has taken away what it had set before. */
-export type OnConnect = (connection: SetupConnection, again: boolean) => Promise<unknown> | unknown;
+/** Prepares a connection; a promise is waited for. `again` is true after a reset has taken away what it had set before. */
+export type OnConnect = (connection: SetupConnection, again: boolean) => unknown;
 
-/** What is done to a connection that is given back. */
-export type ResetOnRelease = false | "discard-all" | ((connection: SetupConnection) => Promise<unknown> | unknown);
+/** What is done to a connection that is given back; a promise is waited for. */
+export type ResetOnRelease = false | "discard-all" | ((connection: SetupConnection) => unknown);
 
 /** Options of how connections live, the same on every adapter. */
 export interface LifecycleOptions {

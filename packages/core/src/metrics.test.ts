@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { driverPool } from "./adapter.ts";
+import { sleep } from "./clock.ts";
+import { database } from "./database.ts";
 import { NodeLostError, OutcomeUnknownError, TimeoutError, UsageError } from "./errors.ts";
 import type { Failure } from "./failure.ts";
 import { metricsSince, noMetrics, PoolMeter, sumOfMetrics } from "./metrics.ts";
-import { failing } from "./testing/index.ts";
+import { failing, fakeCall, fakeDialect, fakeDriver, ManualClock } from "./testing/index.ts";
 
 const failure: Failure = {
   phase: "running",
@@ -89,6 +92,75 @@ describe("PoolMeter", () => {
     expect(JSON.stringify(first)).toBe(text);
     for (const part of [first, first.errors, first.errors.sql, first.connections, first.acquire, first.execution])
       expect(Object.isFrozen(part)).toBe(true);
+  });
+});
+
+describe("stats().metrics of a pool", () => {
+  const setUp = (max: number, takesMs: number) => {
+    const clock = new ManualClock(5_000);
+    const driver = fakeDriver(async ({ text }) => {
+      await sleep(clock, takesMs);
+      if (text.includes("twice")) throw Object.assign(new Error("duplicate key"), { code: "23505" });
+    }, max);
+    const pool = driverPool(driver, fakeDialect, { name: "db", clock, acquireTimeoutMs: 1_000 });
+    return { clock, driver, pool, db: database(pool, { clock }), metrics: () => pool.stats().metrics };
+  };
+
+  it("has what every call waited and ran, by the pool's own clock", async () => {
+    const { clock, db, metrics } = setUp(1, 10);
+    const calls = Array.from({ length: 3 }, () => db.query("SELECT 1"));
+    await clock.advance(30);
+    await Promise.all(calls);
+    expect(metrics().acquire).toMatchObject({ count: 3, min: 0, mean: 10, max: 20 });
+    expect(metrics().execution).toMatchObject({ count: 3, min: 10, mean: 10, p50: 10, max: 10 });
+    expect(metrics()).toMatchObject({ calls: 3, failed: 0 });
+    await db.close();
+  });
+
+  it("has the waits of those who went away without a connection, and what is neither's fault apart", async () => {
+    const { clock, db, metrics } = setUp(1, 1_500);
+    const stop = new AbortController();
+    const calls = Promise.allSettled([
+      db.query("SELECT 1"),
+      db.query("SELECT 1"),
+      db.query("SELECT 1", { signal: stop.signal }),
+    ]);
+    await clock.advance(400);
+    stop.abort();
+    await clock.advance(1_100);
+    await calls;
+    expect(metrics()).toMatchObject({ calls: 3, failed: 2, errors: { timeout: 1, connection: 0 } });
+    expect([metrics().acquire.count, metrics().acquire.max, metrics().execution.count]).toEqual([3, 1_000, 1]);
+    await db.close();
+  });
+
+  it("counts neither probes nor calls that were refused after the end", async () => {
+    const { clock, db, pool, metrics } = setUp(1, 0);
+    const probe = pool.execute({ ...fakeCall(), purpose: "probe", deadline: clock.now() + 100 });
+    await clock.advance(0);
+    await probe;
+    expect(metrics()).toMatchObject({ calls: 0, acquire: { count: 0 } });
+    await db.close();
+    await expect(db.query("SELECT 1")).rejects.toThrow("closed");
+    expect(metrics().calls).toBe(0);
+  });
+
+  it("counts a statement's error though its transaction went on, and a transaction that was left open", async () => {
+    const { clock, db, metrics } = setUp(1, 0);
+    const done = db.transaction(async (tx) => {
+      await tx.transaction((inner) => inner.query("INSERT twice")).catch(() => undefined);
+    });
+    await clock.advance(100);
+    await done;
+    expect(metrics()).toMatchObject({ calls: 1, failed: 0, errors: { sql: { "23": 1 } }, openTransactions: 0 });
+    const held = await db.connect();
+    const begun = held.query("BEGIN");
+    await clock.advance(10);
+    await begun;
+    held.release();
+    await clock.advance(10);
+    expect(metrics()).toMatchObject({ calls: 2, failed: 0, openTransactions: 1 });
+    await db.close();
   });
 });
 

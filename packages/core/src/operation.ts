@@ -25,12 +25,14 @@ export interface TransactionOptions {
   readonly deferrable?: boolean;
 }
 
-/** One go at a read that is sent a second time while the first go is under way. Kept by `hedge`, heard by the router. */
+/** One go at a read that is sent a second time while the first go is under way. Kept by `hedge`, told by the router and the adapter. */
 export interface HedgedGo {
   /** Of a second go: the nodes that have the first, and whether the primary may have the second. Undefined for the first. */
   readonly other: { readonly nodes: readonly string[]; readonly primary: boolean } | undefined;
-  /** Told of a node before the go is sent there. False when it must not be sent: only a second go is told so. */
+  /** Told of a node before the go is sent there, each time. False when it must not be sent. */
   sentTo(node: string): boolean;
+  /** Told by the adapter that it has a connection: to end it may cost that connection from now on. */
+  holds(): void;
 }
 
 /** What is known of a call before it runs. Policies read it and pass on changed copies; they never change it. */

@@ -61,7 +61,7 @@ export class Pipeline {
   /** Runs an operation that can share a connection; undefined for one that must have a connection of its own. */
   execute<T>(operation: Operation<T>): Promise<T> | undefined {
     if (operation?.kind !== "query" || operation.access !== "read" || operation.run !== runStatement) return undefined;
-    if (operation.purpose === "probe" || operation.held !== undefined || operation.signal?.aborted) return undefined;
+    if (operation.purpose === "probe" || operation.held !== undefined || operation.signal?.aborted === true) return undefined;
     if (!this.#limits.fits(operation.statement)) return undefined;
     return new Promise((resolve, reject) => {
       const now = this.#now();
@@ -111,6 +111,7 @@ export class Pipeline {
       return;
     }
     this.#running += 1;
+    call.operation.hedged?.holds();
     if (call.limit < this.#watchAt) this.#setWatch(call.limit);
     if (link.unsent) return;
     link.unsent = true;

@@ -16,6 +16,11 @@ export interface Statement {
   readonly name?: string;
   /** Rows as objects by column name (default) or as arrays. */
   readonly rowMode?: "array";
+  /**
+   * The statements of a text of several, for a driver that can do better than to send the text: the first as it is, the
+   * others prepared, all at once. The answer is the same. For texts that the layer itself makes.
+   */
+  readonly parts?: readonly Statement[];
 }
 
 /** One column of a result. */

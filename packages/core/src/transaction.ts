@@ -99,7 +99,8 @@ async function commit<T>(
     return await link.commit({ text: transaction.commit });
   }
   try {
-    return await link.commit({ text: commitPosition.commitText });
+    const { commitText: text, parts } = commitPosition;
+    return await link.commit({ text, ...(parts === undefined ? {} : { parts }) });
   } catch (error) {
     const failure = failureOf(error);
     if (failure.effect === "unknown") throw error;
@@ -119,14 +120,14 @@ async function begin<T>(
   host: CallHost,
 ): Promise<TransactionIdentity | undefined> {
   const { dialect, name } = host;
-  const text = beginText(operation, host);
+  const parts = beginning(operation, host);
   const { resolution } = dialect;
   if (!operation.resolvable || resolution === undefined) {
-    await link.query({ text });
+    await link.query(together(parts));
     return undefined;
   }
   const incarnation = await resolution.incarnation(link);
-  const begun = await link.query({ text: `${text}; ${resolution.identityText}` });
+  const begun = await link.query(together([...parts, { text: resolution.identityText }]));
   const identity = resolution.identity(begun, incarnation);
   return identity === undefined ? undefined : { ...identity, node: name };
 }
@@ -134,13 +135,28 @@ async function begin<T>(
 /** How much longer than the call the server lets a statement run, in milliseconds: who cancels it is the caller's side. */
 const SERVER_MARGIN_MS = 100;
 
+/** A statement of what begins a transaction: its text where several are sent as one, and by itself. */
+interface Part {
+  readonly text: string;
+  readonly statement?: Statement;
+}
+
 /** Should the caller's side be gone by then, the server ends what would otherwise go on holding its locks. */
-function beginText({ transaction, access, deadline }: TransactionOperation<unknown>, host: CallHost): string {
+function beginning({ transaction, access, deadline }: TransactionOperation<unknown>, host: CallHost): Part[] {
   const texts = host.dialect.transaction;
-  const text = texts.begin(transaction);
-  if (access === "read" || deadline === Number.POSITIVE_INFINITY) return text;
-  const limit = texts.limit?.(Math.max(deadline - host.clock.now(), 0) + SERVER_MARGIN_MS);
-  return limit === undefined ? text : `${text}; ${limit}`;
+  const begin = { text: texts.begin(transaction) };
+  if (access === "read" || deadline === Number.POSITIVE_INFINITY) return [begin];
+  const limitMs = Math.max(deadline - host.clock.now(), 0) + SERVER_MARGIN_MS;
+  const text = texts.limit?.(limitMs);
+  if (text === undefined) return [begin];
+  const statement = texts.limitStatement?.(limitMs);
+  return [begin, statement === undefined ? { text } : { text, statement }];
+}
+
+/** One statement, or several in one text. */
+function together(parts: readonly Part[]): Statement {
+  const text = parts.map((part) => part.text).join("; ");
+  return parts.length === 1 ? { text } : { text, parts: parts.map((part) => part.statement ?? { text: part.text }) };
 }
 
 /** The connection as the caller's function has it: until the transaction ends, and not a statement longer. */
@@ -217,7 +233,7 @@ export class Transaction extends ConnectionFace {
    */
   async transaction<T>(run: (transaction: Transaction) => Promise<T>): Promise<T> {
     if (typeof run !== "function") throw new UsageError(this.#pool.name, "transaction() was not given a function");
-    this.#check();
+    this.free();
     const texts = this.#pool.dialect.transaction;
     const name = `breakwater_${this.#depth + 1}`;
     const hooks: (() => unknown)[] = [];
@@ -248,8 +264,11 @@ export class Transaction extends ConnectionFace {
     try {
       const value = await run(transaction);
       if (transaction.#partRuns) throw transaction.#misuse("its function did not wait for a transaction() inside it");
+      const left = transaction.leave(transaction.#connection);
+      if (left !== undefined) throw transaction.#misuse(`its function did not read ${left} to its end`);
       return value;
     } finally {
+      transaction.leave(transaction.#connection);
       transaction.#end();
     }
   }

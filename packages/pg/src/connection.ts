@@ -4,8 +4,10 @@
 import type { DriverConnection, QueryResult, Statement, StatementReceiver, TransactionStatus } from "@breakwater/core";
 import { PgAbilities } from "./batch-abilities.ts";
 import { cancelRunning } from "./cancel.ts";
+import type { ClientHome } from "./client-home.ts";
 import { forgetPrepared } from "./prepared.ts";
 import type { PgClient } from "./types.ts";
+import { Flight } from "./wire/flight.ts";
 import type { WireLink } from "./wire/link.ts";
 
 const STATUS: Readonly<Record<string, TransactionStatus>> = { I: "idle", T: "open", E: "failed" };
@@ -28,16 +30,6 @@ const OUT_OF_STEP: ReadonlySet<unknown> = new Set(["26000", "42P05", "0A000"]);
 /** 57P01, admin_shutdown; 57P05, idle_session_timeout: the server's last words on a connection. */
 const ENDED_BY_SERVER: ReadonlySet<unknown> = new Set(["57P01", "57P05"]);
 
-/** Whose client it is. */
-export interface ClientHome {
-  /** Takes it back for others to use; with `destroy`, to end it. */
-  giveBack(destroy: boolean): void;
-  /** Told when it dies while nobody holds it. */
-  lost?(error: unknown): void;
-  /** Whether it keeps no process alive while nobody holds it. */
-  readonly background?: boolean;
-}
-
 export class PgConnection extends PgAbilities implements DriverConnection {
   readonly driver: PgClient;
   /** Set when the connection must not be handed out again, whatever state it is in. */
@@ -51,8 +43,8 @@ export class PgConnection extends PgAbilities implements DriverConnection {
   #ended = false;
   // A statement was given up by pg itself, and still runs.
   #unanswered = false;
-  // The server has begun to carry out the last statement: it has bound its parameters.
-  #bound = true;
+  // The server has begun to carry out the last statement: it has bound its parameters. Undefined when the wire knows.
+  #bound: boolean | undefined = true;
   // As ReadyForQuery said, where pg does not tell (before 8.17).
   #status: string | undefined;
 
@@ -117,6 +109,8 @@ export class PgConnection extends PgAbilities implements DriverConnection {
 
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
     const wire = this.#wire;
+    if (statement.parts !== undefined && wire?.free === true)
+      return this.#flight(wire, statement.parts) as Promise<unknown> as Promise<QueryResult<Row>>;
     if (wire?.takes(statement) === true) return this.#overWire(wire, statement) as Promise<QueryResult<Row>>;
     return new Promise((resolve, reject) => {
       let over = false;
@@ -148,14 +142,8 @@ export class PgConnection extends PgAbilities implements DriverConnection {
 
   #overWire(wire: WireLink, statement: Statement): Promise<QueryResult> {
     return new Promise((resolve, reject) => {
-      this.refusal = undefined;
-      this.#bound = false;
-      const failed = (error: unknown, begun: boolean): void => {
-        this.#bound = begun;
-        reject(error);
-      };
       try {
-        wire.send(statement, { answered: resolve, failed });
+        this.#wired(wire, statement, { answered: resolve, failed: reject });
         wire.flush();
       } catch (error) {
         this.refusal = { error };
@@ -164,10 +152,27 @@ export class PgConnection extends PgAbilities implements DriverConnection {
     });
   }
 
+  /** Several statements, one behind the other, in one piece. All have ended when it settles. */
+  #flight(wire: WireLink, parts: readonly Statement[]): Promise<QueryResult[]> {
+    this.refusal = undefined;
+    this.#bound = true;
+    return new Promise((resolve, reject) => {
+      const flight = new Flight(parts.length, resolve, reject);
+      for (const part of parts) wire.send(part, flight, true);
+      wire.flush();
+    });
+  }
+
   send(statement: Statement, receiver: StatementReceiver): boolean {
     if (this.#wire?.takes(statement) !== true) return false;
-    this.#wire.send(statement, receiver);
+    this.#wired(this.#wire, statement, receiver);
     return true;
+  }
+
+  #wired(wire: WireLink, statement: Statement, receiver: StatementReceiver): void {
+    this.refusal = undefined;
+    this.#bound = undefined;
+    wire.send(statement, receiver);
   }
 
   flush(): void {
@@ -179,11 +184,13 @@ export class PgConnection extends PgAbilities implements DriverConnection {
    * told to end before it came to the statement (PostgreSQL documentation, 54.2.3, extended query).
    */
   unprocessed(error: unknown): boolean {
-    return !this.#bound && ENDED_BY_SERVER.has(peek(error, "code")) && peek(error, "routine") !== undefined;
+    const begun = this.#bound ?? this.#wire?.begun;
+    return begun === false && ENDED_BY_SERVER.has(peek(error, "code")) && peek(error, "routine") !== undefined;
   }
 
   taken(): void {
     this.held = true;
+    this.#home?.lent?.();
     if (this.#home?.background === true) this.driver.ref?.();
   }
 

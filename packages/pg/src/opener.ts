@@ -3,7 +3,8 @@
  */
 import type { ConnectionHome, ConnectionOpener, DriverConnection } from "@breakwater/core";
 import pg from "pg";
-import { type ClientHome, PgConnection } from "./connection.ts";
+import type { ClientHome } from "./client-home.ts";
+import { PgConnection } from "./connection.ts";
 import type { PgClient, PgConfig } from "./types.ts";
 import { WireLink } from "./wire/link.ts";
 import type { Texts } from "./wire/texts.ts";
@@ -70,6 +71,10 @@ export class PgOpener implements ConnectionOpener {
     const end = (): void => void client.end().catch(() => undefined);
     // It is given back once before its first use, when it is open.
     let uses = -1;
+    // Code that is lent a client of a pool may release it past us: it stays where it is until its call ends.
+    const release = (destroy?: boolean): void => {
+      if (destroy) connection.retired = true;
+    };
     const homeOfClient: ClientHome = {
       giveBack: (destroy) => {
         if (!destroy) {
@@ -85,14 +90,14 @@ export class PgOpener implements ConnectionOpener {
         end();
         home.lost(connection, error);
       },
+      // Whoever had it may have put a function of its own in this place.
+      lent: () => {
+        (client as { release: PgClient["release"] }).release = release;
+      },
       background: this.#options.allowExitOnIdle,
     };
     const connection = new PgConnection(client, homeOfClient, WireLink.of(client, this.#texts));
     client.on("notice", (notice) => home.notice(notice));
-    // Code that is lent a client of a pool may release it past us: it stays where it is until its call ends.
-    (client as { release: PgClient["release"] }).release = (destroy) => {
-      if (destroy) connection.retired = true;
-    };
     this.#connections.set(client, connection);
     return connection;
   }

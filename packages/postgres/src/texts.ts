@@ -16,14 +16,24 @@ export const transactionTexts: TransactionTexts = {
     return `BEGIN${levelOf(isolation)}${modeOf(readOnly)}${deferrable === true ? " DEFERRABLE" : ""}`;
   },
   // Not SET LOCAL: that would also lift a stricter limit of the role, the database or the connection.
-  limit: (ms) =>
-    `SELECT set_config('statement_timeout', '${Math.min(Math.ceil(ms), 2_147_483_647)}', true) WHERE current_setting('statement_timeout') = '0'`,
+  limit: (ms) => limitText(`'${limitOf(ms)}'`),
+  limitStatement: (ms) => ({ text: LIMIT, values: [limitOf(ms)] }),
   commit: "COMMIT",
   rollback: "ROLLBACK",
   savepoint: (name) => `SAVEPOINT ${quote(name)}`,
   releaseSavepoint: (name) => `RELEASE SAVEPOINT ${quote(name)}`,
   rollbackToSavepoint: (name) => `ROLLBACK TO SAVEPOINT ${quote(name)}`,
 };
+
+function limitText(ms: string): string {
+  return `SELECT set_config('statement_timeout', ${ms}, true) WHERE current_setting('statement_timeout') = '0'`;
+}
+
+const LIMIT = limitText("$1");
+
+function limitOf(ms: number): string {
+  return String(Math.min(Math.ceil(ms), 2_147_483_647));
+}
 
 function levelOf(isolation: Isolation | undefined): string {
   if (isolation === undefined) return "";

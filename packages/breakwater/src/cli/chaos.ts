@@ -1,4 +1,5 @@
 /** `breakwater chaos run | list | replay`. */
+import path from "node:path";
 import { ChaosError, readyScenarios, type RunRecord, runScenario, type SubjectFactory } from "@breakwater/chaos";
 import { type ChaosArguments, chaosArguments, seedOf } from "./arguments.ts";
 import { prepareOutputs, takesStandardOutput, writeOutputs } from "./outputs.ts";
@@ -46,7 +47,8 @@ async function replay(given: ChaosArguments): Promise<number> {
   const seed = seedOf("SEED", seedGiven);
   if (scenarios.length > 1) throw new UsageError("chaos replay takes one scenario");
   const kept = await keptWith(given.store, seed);
-  const named = kept.filter(({ run: one }) => scenarios.length === 0 || one.scenario === scenarios[0]);
+  const wanted = scenarios.flatMap((scenario) => [scenario, path.resolve(scenario)]);
+  const named = kept.filter(({ run: one }) => wanted.length === 0 || wanted.includes(one.scenario));
   if (scenarios.length === 0 && named.length !== 1) {
     const which = named.map(({ run: one }) => one.scenario).join(", ");
     const why = named.length === 0 ? `no run with the seed ${seed} is kept in ${given.store}` : `several are: ${which}`;
@@ -131,6 +133,7 @@ async function once({ scenario, subject, seed, given, progress, signal }: Once):
 }
 
 function told(error: unknown): string {
-  if (error instanceof ChaosError) return error.message;
+  // These name what was refused or did not happen; where in our code says nothing to who reads it.
+  if (error instanceof ChaosError || error instanceof RangeError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -19,7 +19,7 @@ export class Progress {
   constructor({ out, quiet }: ProgressOptions) {
     this.#out = out;
     this.#quiet = quiet;
-    this.#isLive = out.isTTY === true && !quiet;
+    this.#isLive = out.isTTY && !quiet;
   }
 
   begins(scenario: string, seed: number): void {

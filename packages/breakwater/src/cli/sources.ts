@@ -78,7 +78,8 @@ async function load(given: string, what: string): Promise<Record<string, unknown
     () => false,
   );
   try {
-    return (await import(isFile ? pathToFileURL(file).href : given)) as Record<string, unknown>;
+    const userModule = isFile ? pathToFileURL(file).href : given;
+    return (await import(userModule)) as Record<string, unknown>;
   } catch (error) {
     if (error instanceof ScenarioError) throw error;
     throw new UsageError(

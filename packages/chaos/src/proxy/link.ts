@@ -1,6 +1,7 @@
 /** One client's connection through the proxy: its socket, the one to the server, and the conversation between them. */
 import { Socket } from "node:net";
 import { type Direction, Pump, type Weather } from "./pump.ts";
+import { reset } from "./reset.ts";
 import type { Moment } from "./rules.ts";
 import { Session } from "./session.ts";
 import type { SessionLink } from "./session-link.ts";
@@ -118,7 +119,7 @@ export class Link implements SessionLink {
 
   resetClient(): void {
     this.#pumps.toClient.stop();
-    if (!this.#client.destroyed) this.#client.resetAndDestroy();
+    if (!this.#client.destroyed) reset(this.#client);
   }
 
   endClient(): void {

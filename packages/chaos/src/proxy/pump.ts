@@ -1,5 +1,6 @@
 /** Carries bytes one way between two sockets: at once, or as late, slowly and in as small pieces as it is told. */
 import type { Socket } from "node:net";
+import { resetWhenWritten } from "./reset.ts";
 
 /** Which way: from the client `toServer`, or back `toClient`. */
 export type Direction = "toServer" | "toClient";
@@ -176,7 +177,7 @@ export class Pump {
   #deliver(cargo: Cargo): void {
     if (this.#to.destroyed) return;
     if (cargo === "end") this.#to.end();
-    else if (cargo === "reset") this.#to.resetAndDestroy();
+    else if (cargo === "reset") resetWhenWritten(this.#to);
     else if (cargo === "close") this.#to.destroySoon();
     else if (this.#to.writable && !this.#to.write(cargo)) {
       this.#blocked = true;

@@ -2,13 +2,14 @@
 import type { Socket } from "node:net";
 import type { RefuseMode } from "./disturbance.ts";
 import { errorResponse, type ServerError } from "./messages.ts";
+import { reset } from "./reset.ts";
 import { firstPacket } from "./startup.ts";
 
 export function turnAway(socket: Socket, mode: RefuseMode): void {
   socket.on("error", () => {});
   if (typeof mode === "object") refuseWith(socket, { severity: "FATAL", ...mode });
   else if (mode === "fin") socket.destroySoon();
-  else socket.resetAndDestroy();
+  else reset(socket);
 }
 
 /** Answers as a server does that takes no more: an ErrorResponse to the startup packet, then the end. */

@@ -131,7 +131,8 @@ function written(history: History): number {
     .length;
 }
 
-async function caughtUp(cluster: Cluster): Promise<boolean> {
+/** Whether every running replica shows what the primary has written so far. */
+export async function caughtUp(cluster: Cluster): Promise<boolean> {
   const [row] = await cluster.primary.query<{ lsn: string }>("SELECT pg_current_wal_lsn()::text AS lsn");
   const running = cluster.replicas.filter(({ state }) => state === "running");
   const answers = await Promise.all(

@@ -15,7 +15,7 @@ export interface RunContext {
   /** Aborted when the run is given up. */
   readonly signal: AbortSignal;
   /** The nodes that a scenario calls so, such as `old-primary` or `replica`. */
-  nodes(target: string): readonly ClusterNode[];
+  readonly nodes: (target: string) => readonly ClusterNode[];
   /** Lets the service's name stand for these nodes from now on. */
-  names(targets: readonly string[]): void;
+  readonly names: (targets: readonly string[]) => void;
 }

@@ -5,7 +5,8 @@ import { Faults } from "../faults/faults.ts";
 import { History } from "../history/history.ts";
 import { msOf } from "../scenario/duration.ts";
 import type { Scenario } from "../scenario/model.ts";
-import { within } from "../wait.ts";
+import { until, within } from "../wait.ts";
+import { caughtUp } from "./conditions.ts";
 import { Endpoint } from "./endpoint.ts";
 import { connectionsLeft, finalStateOf } from "./ending.ts";
 import { Observer } from "./lanes.ts";
@@ -101,20 +102,29 @@ class Run {
     const { signal = new AbortController().signal, onStep } = this.#options;
     const ask: Ask = (text, values) => cluster.primary.query(text, values);
     await ask(workloadTables);
-    await cluster.waitForStreaming();
     const subject = closedOnce(await this.#options.subject(target));
     const now = (): number => Math.round((performance.now() - this.#originMs) * 10) / 10;
     const observer = new Observer(now);
     const faults = new Faults({ cluster });
     const unobserve = subject.observe?.((event) => observer.hear(event));
     let steps: Steps | undefined;
+    const timers: NodeJS.Timeout[] = [];
     try {
       await subject.prepare?.(ask);
+      // Whoever reads from a replica must find the tables there.
+      await until("the replicas to have the tables", () => caughtUp(cluster), { everyMs: 5 });
       this.#originMs = performance.now();
       const startedAt = new Date().toISOString();
-      const timers = this.#watch(observer);
+      timers.push(...this.#watch(observer));
       steps = new Steps({
-        ...{ cluster, places, faults, history: this.#history, subject, signal, seed, now },
+        cluster,
+        places,
+        faults,
+        history: this.#history,
+        subject,
+        signal,
+        seed,
+        now,
         breakers: observer.breakers,
         told: (step) => onStep?.(step),
       });
@@ -151,6 +161,7 @@ class Run {
         totals: { calls: operations.length, ok, failed: fail, unknown, pending },
       };
     } finally {
+      for (const timer of timers) clearInterval(timer);
       unobserve?.();
       // A run that was given up has not come to it.
       subject.close().catch(() => {});

@@ -17,9 +17,9 @@ export interface StepSight extends Omit<RunContext, "random" | "nodes" | "names"
   readonly breakers: Lanes;
   readonly seed: number;
   /** Milliseconds since the load began. */
-  now(): number;
+  readonly now: () => number;
   /** Hears when a step begins and when it has ended. */
-  told(step: RunStep | { readonly path: string; readonly text: string; readonly status: "running" }): void;
+  readonly told: (step: RunStep | { readonly path: string; readonly text: string; readonly status: "running" }) => void;
 }
 
 export class Steps {
@@ -180,7 +180,7 @@ function textOf(step: Step): string {
 }
 
 function shown(value: unknown): string {
-  if (Array.isArray(value)) return value.map(shown).join(key(value) ? " to " : ", ");
+  if (Array.isArray(value)) return value.map(shown).join(isRange(value) ? " to " : ", ");
   if (value instanceof RegExp) return String(value);
   if (typeof value !== "object" || value === null) return String(value);
   return Object.entries(value)
@@ -189,6 +189,6 @@ function shown(value: unknown): string {
 }
 
 /** Whether a list is a range. */
-function key(value: readonly unknown[]): boolean {
+function isRange(value: readonly unknown[]): boolean {
   return value.length === 2 && value.every((one) => typeof one === "number" || /^\d/.test(String(one)));
 }

@@ -134,7 +134,7 @@ export class Workload {
     this.#subject.isUnknown?.(error) === true ? "unknown" : classifyError(error);
 
   #record(session: string, action: Parameters<History["record"]>[1], call: () => Promise<unknown>): Promise<unknown> {
-    return this.#history.record(session, action, call, { result: () => null as never, classify: this.#classify });
+    return this.#history.record(session, action, call, { result: () => null, classify: this.#classify });
   }
 }
 

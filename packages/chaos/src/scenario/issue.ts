@@ -60,7 +60,7 @@ export function shownValue(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : `a list of ${value.length}`;
   if (typeof value === "function") return "a function";
   if (value instanceof RegExp) return "a pattern";
-  const keys = Object.keys(value as object);
+  const keys = Object.keys(value);
   return keys.length === 0 ? "an empty mapping" : `a mapping with ${keys.slice(0, 5).join(", ")}`;
 }
 
@@ -85,18 +85,18 @@ function editDistance(a: string, b: string): number {
     const row = [i];
     for (let j = 1; j <= b.length; j++) {
       const change = a[i - 1] === b[j - 1] ? 0 : 1;
-      let least = Math.min(at(rows, i - 1, j) + 1, (row[j - 1] ?? 0) + 1, at(rows, i - 1, j - 1) + change);
+      let least = Math.min(cell(rows, i - 1, j) + 1, (row[j - 1] ?? 0) + 1, cell(rows, i - 1, j - 1) + change);
       if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        least = Math.min(least, at(rows, i - 2, j - 2) + 1);
+        least = Math.min(least, cell(rows, i - 2, j - 2) + 1);
       }
       row.push(least);
     }
     rows.push(row);
   }
-  return at(rows, a.length, b.length);
+  return cell(rows, a.length, b.length);
 }
 
-function at(rows: readonly (readonly number[])[], i: number, j: number): number {
+function cell(rows: readonly (readonly number[])[], i: number, j: number): number {
   return rows[i]?.[j] ?? 0;
 }
 

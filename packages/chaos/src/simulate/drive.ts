@@ -19,7 +19,7 @@ export function drive(step: () => boolean): Promise<void> {
       try {
         more = step();
       } catch (error) {
-        reject(error as Error);
+        reject(error);
         return;
       }
       left -= 1;

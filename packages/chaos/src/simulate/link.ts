@@ -97,7 +97,7 @@ class Link implements DriverConnection {
       return Promise.reject(new SimulatedError("08P01", "a statement was sent while another one ran"));
     }
     return new Promise((resolve, reject) => {
-      this.#pending = { resolve: resolve as (answer: never) => void, reject };
+      this.#pending = { resolve, reject };
       const commands = commandsOf(statement);
       there(this.#way, () => {
         // What the client still had to send is lost with it.

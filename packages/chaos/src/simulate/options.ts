@@ -77,7 +77,7 @@ export interface SimulationOptions {
   readonly settleMs?: number;
   /** How much later than its time limit a call may be answered, in milliseconds. @default 100 */
   readonly deadlineGraceMs?: number;
-  /** Most operations that the servers may be given for each call, over the whole run. @default 4 */
+  /** Most operations that the servers may be given for each call, over the whole run. @default 6 */
   readonly maxAmplification?: number;
   /** Lines of the trace that are kept, the last ones; all are in its digest. @default 20000 */
   readonly maxTraceLines?: number;
@@ -105,7 +105,19 @@ export interface Plan {
 }
 
 const OPTIONS = [
-  ...(["stack", "seed", "calls", "only", "processes", "nodes", "poolMax", "workload", "faults", "check", "settleMs"] as const),
+  ...([
+    "stack",
+    "seed",
+    "calls",
+    "only",
+    "processes",
+    "nodes",
+    "poolMax",
+    "workload",
+    "faults",
+    "check",
+    "settleMs",
+  ] as const),
   ...(["deadlineGraceMs", "maxAmplification", "maxTraceLines", "seriesMs"] as const),
 ];
 const NODE_OPTIONS = [
@@ -144,7 +156,7 @@ export function planOf(options: SimulationOptions): Plan {
     checks: new Set(check),
     settleMs: nonNegativeMs("simulate.settleMs", options.settleMs ?? 30_000),
     deadlineGraceMs: nonNegativeMs("simulate.deadlineGraceMs", options.deadlineGraceMs ?? 100),
-    maxAmplification: atLeast("simulate.maxAmplification", options.maxAmplification ?? 4, 1),
+    maxAmplification: atLeast("simulate.maxAmplification", options.maxAmplification ?? 6, 1),
     maxTraceLines: nonNegativeInteger("simulate.maxTraceLines", options.maxTraceLines ?? 20_000),
     seriesMs: positiveMs("simulate.seriesMs", options.seriesMs ?? 100),
   };
@@ -181,7 +193,7 @@ function faultsOf(
   given: NonNullable<SimulationOptions["faults"]>,
   seed: number,
   replicas: number,
-  untilMs: number,
+  beforeMs: number,
 ): readonly Fault[] {
   const nodes = Array.from({ length: replicas + 1 }, (_, index) => `n${index + 1}`);
   if (given === false) return [];
@@ -194,5 +206,5 @@ function faultsOf(
   nonNegativeInteger("simulate.faults.max", max);
   if (!Array.isArray(kinds)) throw new OptionError("simulate.faults.kinds", kinds, "an array of kinds");
   for (const kind of kinds) oneOf("simulate.faults.kinds", kind, FAULT_KINDS);
-  return makeFaults(seed, { max, kinds, untilMs, nodes });
+  return makeFaults(seed, { max, kinds, untilMs: beforeMs, nodes });
 }

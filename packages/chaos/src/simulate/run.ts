@@ -49,7 +49,12 @@ export class Run {
     this.cluster = new SimulatedCluster(cluster, this.clock, seed, (what, node) => this.note(`${node.name} ${what}`));
     this.faultsEndMs = Math.max(0, ...faults.map(({ atMs, durationMs }) => atMs + durationMs));
     const home = {
-      ...{ seed, clock: this.clock, cluster: this.cluster, series: this.series, poolMax, stack },
+      seed,
+      clock: this.clock,
+      cluster: this.cluster,
+      series: this.series,
+      poolMax,
+      stack,
       latencyMs: cluster.latencyMs,
       goesOn: () => this.#goesOn(),
     };

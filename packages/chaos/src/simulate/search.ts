@@ -9,7 +9,7 @@ export interface SearchOptions extends SimulationOptions {
   readonly seeds?: number;
   /** Longest that the search may take in real time, shrinking aside, in milliseconds. @default 60000 */
   readonly limitMs?: number;
-  /** Longest that shrinking may take in real time, in milliseconds. @default 20000 */
+  /** Longest that shrinking may take in real time, in milliseconds. @default 30000 */
   readonly shrinkMs?: number;
 }
 
@@ -34,7 +34,7 @@ export interface SearchReport {
  */
 export async function search(options: SearchOptions): Promise<SearchReport> {
   if (typeof options !== "object" || options === null) throw new OptionError("search", options, "an object of options");
-  const { seeds = Number.MAX_SAFE_INTEGER, limitMs = 60_000, shrinkMs = 20_000, ...simulation } = options;
+  const { seeds = Number.MAX_SAFE_INTEGER, limitMs = 60_000, shrinkMs = 30_000, ...simulation } = options;
   knownOptions<object>("search", { seeds, limitMs, shrinkMs }, ["seeds", "limitMs", "shrinkMs"] as never[]);
   positiveInteger("search.seeds", seeds);
   positiveMs("search.limitMs", limitMs);
@@ -42,15 +42,16 @@ export async function search(options: SearchOptions): Promise<SearchReport> {
   const { seed: from = 1 } = simulation;
   const began = performance.now();
   let calls = 0;
-  for (let tried = 0; tried < seeds && (tried === 0 || performance.now() - began < limitMs); tried += 1) {
+  let tried = 0;
+  while (tried < seeds && (tried === 0 || performance.now() - began < limitMs)) {
     const report = await simulate({ ...simulation, seed: from + tried });
+    tried += 1;
     calls += report.stats.calls;
     if (report.ok) continue;
     const shrunk = await shorten(report, simulation, shrinkMs);
-    const text = `found with seed ${report.seed}, the ${tried + 1}. tried; as short as it gets:\n${shrunk.text}`;
-    return { ok: false, seedsTried: tried + 1, calls, first: report, shrunk, text };
+    const text = `found with seed ${report.seed}, number ${tried} of those tried; as short as it gets:\n${shrunk.text}`;
+    return { ok: false, seedsTried: tried, calls, first: report, shrunk, text };
   }
-  const tried = Math.min(seeds, Math.max(1, seeds));
   return {
     ok: true,
     seedsTried: tried,

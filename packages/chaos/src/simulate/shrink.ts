@@ -63,7 +63,7 @@ async function chosenCalls(script: () => SimulationScript, better: Better): Prom
 /** Leaves out one part after another, smaller and smaller ones, down to single things. */
 async function fewer<T>(things: () => readonly T[], fits: (left: readonly T[]) => Promise<boolean>): Promise<void> {
   for (let size = Math.ceil(things().length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let at = 0; at < things().length; ) {
+    for (let at = 0; at < things().length;) {
       const left = things().filter((_, index) => index < at || index >= at + size);
       if (left.length === 0 || !(await fits(left))) at += size;
     }
@@ -80,30 +80,28 @@ async function fewerCalls(calls: () => number, better: Better): Promise<void> {
 
 async function simplerFaults(faults: () => readonly Fault[], better: Better): Promise<void> {
   for (let at = 0; at < faults().length; at += 1) {
-    for (const simpler of simplifications(faults()[at] as Fault)) {
-      const fault = faults()[at] as Fault;
-      const changed = { ...fault, ...simpler } as Fault;
-      if (JSON.stringify(changed) === JSON.stringify(fault)) continue;
-      await better({ faults: faults().map((other, index) => (index === at ? changed : other)) });
+    for (const [field, values] of simplifications(faults()[at] as Fault)) {
+      for (const value of values) {
+        const changed = { ...faults()[at], [field]: value } as Fault;
+        const same = JSON.stringify(changed) === JSON.stringify(faults()[at]);
+        // From the simplest on: what comes after one that will do is worse.
+        if (same || (await better({ faults: faults().with(at, changed) }))) break;
+      }
     }
   }
 }
 
-/** Simpler values, from the simplest. */
-function simplifications(fault: Fault): readonly Partial<Record<string, unknown>>[] {
+/** Simpler values of each field, from the simplest. */
+function simplifications(fault: Fault): readonly (readonly [string, readonly unknown[]])[] {
   const { atMs, durationMs } = fault;
+  const rounded = (ms: number, unit: number): number => Math.round(ms / unit) * unit;
   return [
-    { atMs: 0 },
-    { atMs: Math.round(atMs / 1_000) * 1_000 },
-    { atMs: Math.round(atMs / 100) * 100 },
-    { durationMs: 100 },
-    { durationMs: 1_000 },
-    { durationMs: Math.max(100, Math.round(durationMs / 1_000) * 1_000) },
-    { durationMs: Math.max(100, Math.round(durationMs / 100) * 100) },
-    ...("rate" in fault ? [{ rate: 1 }] : []),
-    ...("factor" in fault ? [{ factor: 10 }, { factor: 100 }] : []),
-    ...("direction" in fault ? [{ direction: "both" }] : []),
-    ...("to" in fault ? [{ to: "any" }] : []),
-    ...(fault.target === "all" ? [{ target: "primary" }] : []),
+    ["atMs", [0, rounded(atMs, 1_000), rounded(atMs, 100)]],
+    ["durationMs", [100, 1_000, Math.max(100, rounded(durationMs, 1_000)), Math.max(100, rounded(durationMs, 100))]],
+    ...("rate" in fault ? [["rate", [1]] as const] : []),
+    ...("factor" in fault ? [["factor", [10, 100]] as const] : []),
+    ...("direction" in fault ? [["direction", ["both"]] as const] : []),
+    ...("to" in fault ? [["to", ["any"]] as const] : []),
+    ...(fault.target === "all" ? [["target", ["primary"]] as const] : []),
   ];
 }

@@ -66,14 +66,23 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const script: SimulationScript = { seed, calls, faults, ...(plan.only !== undefined && { only: [...plan.only] }) };
   const { offered, ok, failed, unknown, attempts, retries, connects } = series.totals;
   const stats: SimulationStats = {
-    ...{ calls: offered, ok, failed, unknown, attempts, retries, connects },
+    calls: offered,
+    ok,
+    failed,
+    unknown,
+    attempts,
+    retries,
+    connects,
     promotions: run.cluster.promotions,
     events: run.clock.events,
     virtualMs: run.clock.now(),
   };
   return {
     ok: violationCount === 0,
-    ...{ seed, script, violations, violationCount },
+    seed,
+    script,
+    violations,
+    violationCount,
     trace: trace.lines,
     traceDropped: trace.dropped,
     digest: trace.digest(),

@@ -53,10 +53,12 @@ interface Template {
 
 const WRITES: ReadonlySet<Verb> = new Set<Verb>(["set", "insert", "add", "append", "identify", "end", "unknown"]);
 const SESSION: ReadonlySet<Verb> = new Set<Verb>(["begin", "commit", "rollback", "savepoint", "release", "back-to"]);
-const PLAIN: ReadonlySet<string> = new Set<Verb>([
-  ...["get", "set", "insert", "copies", "add", "count", "append", "list", "begin", "commit", "rollback"],
-  ...["savepoint", "release", "fail", "work", "ping", "identify", "life", "status", "end", "position", "probe"],
-] as Verb[]);
+const PLAIN: ReadonlySet<string> = new Set(
+  (
+    "get set insert copies add count append list begin commit rollback savepoint release " +
+    "fail work ping identify life status end position probe"
+  ).split(" "),
+);
 
 /** Whether a command may change something. */
 export function isWrite(verb: Verb): boolean {

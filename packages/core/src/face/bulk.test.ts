@@ -44,8 +44,14 @@ describe("batch", () => {
     const error: unknown = await db.batch(["SELECT 3", "bad", "SELECT 4"]).catch((thrown: unknown) => thrown);
     expect(failedIndex(error)).toBe(1);
     expect(driver.connections[0]?.sent).toEqual([
-      ...["BEGIN", "SELECT 1", "SELECT 2", "COMMIT"],
-      ...["BEGIN", "SELECT 3", "bad", "ROLLBACK"],
+      "BEGIN",
+      "SELECT 1",
+      "SELECT 2",
+      "COMMIT",
+      "BEGIN",
+      "SELECT 3",
+      "bad",
+      "ROLLBACK",
     ]);
   });
 });

@@ -22,8 +22,8 @@ import type { Listening, ListenOptions, Notification, Subscription } from "./lis
 import { notification } from "./notify.ts";
 import { checkStream, rowsOf, type StreamOptions } from "./row-stream.ts";
 import { Single } from "./single.ts";
-import { type Source, Sources } from "./source.ts";
-import { apart, toStatement, toStatements } from "./statement.ts";
+import { type Pieces, type Source, Sources } from "./source.ts";
+import { apart, toStatement, toStatements, withoutValues } from "./statement.ts";
 import { refuseCommits, runAll, runMany } from "./together.ts";
 
 /** Options of a call that is a transaction. */
@@ -91,7 +91,7 @@ export abstract class Bulk extends Single<
     options: BulkOptions = {},
   ): Promise<number> {
     const { name } = this.pool;
-    const made = toStatement(name, statement);
+    const made = withoutValues(name, statement);
     const sources = new Sources(name, "the rows of executeMany()", rows);
     return this.#send(sources, options, (connection, all) => runMany(connection, made, all, name));
   }
@@ -191,7 +191,7 @@ export abstract class Bulk extends Single<
   async #send<T>(
     sources: Sources<T>,
     options: BulkOptions,
-    run: (connection: Connection, pieces: AsyncIterable<T>) => Promise<number>,
+    run: (connection: Connection, pieces: Pieces<T>) => Promise<number>,
   ): Promise<number> {
     const { begins, call } = checkTransaction(options);
     try {

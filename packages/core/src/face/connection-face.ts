@@ -8,11 +8,21 @@ import { notification } from "./notify.ts";
 import { beginFor, checkHeldStream, isInTransaction, openCursor, type Part, type Parts, rowsOf } from "./row-stream.ts";
 import { Single } from "./single.ts";
 import { type Source, Sources } from "./source.ts";
-import { apart, toStatement, toStatements } from "./statement.ts";
+import { apart, toStatement, toStatements, withoutValues } from "./statement.ts";
 import { atomically, type FaceHost, refuseCommits, runAll, runMany } from "./together.ts";
 
-/** Connections that are taken up by something that is being read from them, by what that is. */
-const taken = new WeakMap<Connection, string>();
+/** What takes a connection up, and how it is made to leave it. */
+interface Taking {
+  readonly by: string;
+  leave?(): void;
+}
+
+function unread(name: string): UsageError {
+  return new UsageError(name, "the transaction ended before all of its copyTo() had been read");
+}
+
+/** Connections that are taken up by something that is being read from them. Parts of a transaction share theirs. */
+const taken = new WeakMap<Connection, Taking>();
 
 /** One connection, as service code uses it. What is done on it is never repeated by itself. */
 export abstract class ConnectionFace extends Single<[values?: readonly unknown[]]> {
@@ -36,7 +46,7 @@ export abstract class ConnectionFace extends Single<[values?: readonly unknown[]
     values?: readonly unknown[],
   ): Promise<QueryResult<Row>> {
     try {
-      return this.#free().query<Row>(toStatement(this.host.name, statement, values));
+      return this.free().query<Row>(toStatement(this.host.name, statement, values));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -46,15 +56,15 @@ export abstract class ConnectionFace extends Single<[values?: readonly unknown[]
   async batch<Row = Record<string, unknown>>(statements: Iterable<string | Statement>): Promise<QueryResult<Row>[]> {
     const made = toStatements(this.host.name, statements);
     refuseCommits(this.host.name, made, this.host.dialect);
-    return (await runAll(this.#free(), made, this.host)) as QueryResult<Row>[];
+    return (await runAll(this.free(), made, this.host)) as QueryResult<Row>[];
   }
 
   /** Runs one statement with many rows of values. Outside a transaction they are one. See `Database.executeMany`. */
   async executeMany(statement: string | Statement, rows: Source<readonly unknown[]>): Promise<number> {
     const { name, dialect } = this.host;
-    const made = toStatement(name, statement);
+    const made = withoutValues(name, statement);
     const sources = new Sources(name, "the rows of executeMany()", rows);
-    const connection = this.#free();
+    const connection = this.free();
     const run = (): Promise<number> => sources.use((all) => runMany(connection, made, all, name));
     try {
       return await ((await isInTransaction(connection, made.text)) ? run() : atomically(connection, dialect, run));
@@ -85,7 +95,7 @@ export abstract class ConnectionFace extends Single<[values?: readonly unknown[]
     const text = copyText(name, target, "FROM STDIN");
     const sources = new Sources(name, "what copyFrom() sends", piecesOf(source));
     try {
-      const connection = this.#free();
+      const connection = this.free();
       return await sources.use((pieces) => copyInto(connection, text, pieces, name));
     } finally {
       sources.end();
@@ -101,8 +111,8 @@ export abstract class ConnectionFace extends Single<[values?: readonly unknown[]
     const text = copyText(name, target, "TO STDOUT");
     return piecesOut(
       async (into) => {
-        const connection = this.#free();
-        taken.set(connection, "a copyTo()");
+        const connection = this.free();
+        taken.set(connection, { by: "a copyTo()", leave: () => into.refuse(unread(name)) });
         try {
           return await copyOut(connection, text, into, name);
         } finally {
@@ -118,20 +128,29 @@ export abstract class ConnectionFace extends Single<[values?: readonly unknown[]
     await this.query(notification(this.host, channel, payload));
   }
 
-  #free(): Connection {
+  /** The connection, for a statement. @throws UsageError when a statement would have to wait for its own reader. */
+  protected free(): Connection {
     const connection = this.use();
-    const by = taken.get(connection);
+    const by = taken.get(connection)?.by;
     if (by === undefined) return connection;
     throw new UsageError(this.host.name, `the connection is taken by ${by}; end that first, or use another connection`);
   }
 
+  /** Ends what is still being read from a connection and would keep it for ever; says what that is, if anything. */
+  protected leave(connection: Connection): string | undefined {
+    const taking = taken.get(connection);
+    if (taking?.leave === undefined) return undefined;
+    taking.leave();
+    return taking.by;
+  }
+
   async #openStream(statement: Statement, batchSize: number): Promise<Parts> {
-    const connection = this.#free();
+    const connection = this.free();
     const { name, dialect } = this.host;
     const inside = await isInTransaction(connection, statement.text);
     let end: ((well: boolean) => Promise<void>) | undefined;
     if (!inside) {
-      taken.set(this.#free(), "a stream outside a transaction");
+      taken.set(this.free(), { by: "a stream outside a transaction" });
       end = await beginFor(connection, dialect).catch((error: unknown) => {
         taken.delete(connection);
         throw error;

@@ -7,7 +7,7 @@ import type { Access } from "../operation.ts";
 import { flag, knownOptions, oneOf } from "../options.ts";
 import type { Connection } from "../pool.ts";
 import { unable } from "./row-stream.ts";
-import type { Source } from "./source.ts";
+import type { Pieces, Source } from "./source.ts";
 import { sql } from "./sql.ts";
 
 /** A table to be filled or read, where the whole text of COPY is not given. */
@@ -59,7 +59,7 @@ export function piecesOf(source: CopySource | string | Uint8Array): CopySource {
 export async function copyInto(
   connection: Connection,
   text: string,
-  pieces: AsyncIterable<Uint8Array | string>,
+  pieces: Pieces<Uint8Array | string>,
   name: string,
 ): Promise<number> {
   if (connection.work === undefined) throw unable(name, "COPY");
@@ -137,6 +137,12 @@ export class Handover {
     this.#left = true;
     this.#offered?.taken();
     this.#offered = undefined;
+  }
+
+  /** Nobody reads any more, and who does so nevertheless hears why not. */
+  refuse(error: unknown): void {
+    this.leave();
+    this.fail(error);
   }
 
   /** The next piece; undefined after the last. */

@@ -92,7 +92,11 @@ export class LentStream implements Parts {
       const late = (): void => this.#break("the first rows were not there in time");
       this.#timer = this.#clock.setTimer(deadline - this.#clock.now(), late);
     }
-    await Promise.race([this.#serve(connection), this.#broken.promise]);
+    try {
+      await Promise.race([this.#serve(connection), this.#broken.promise]);
+    } finally {
+      this.#timer?.cancel();
+    }
   }
 
   async #serve(connection: Connection): Promise<void> {

@@ -7,6 +7,9 @@ import { failureOf, noteFailure } from "../failure.ts";
 /** Pieces in a row. A function is called for each attempt, and makes what can be read once of what can be read again. */
 export type Source<T> = Iterable<T> | AsyncIterable<T> | (() => Iterable<T> | AsyncIterable<T>);
 
+/** The pieces of one attempt. */
+export type Pieces<T> = AsyncIterable<T> | readonly T[];
+
 interface Destroyable {
   destroy?(): void;
 }
@@ -31,10 +34,11 @@ export class Sources<T> {
   /**
    * Runs one attempt with all pieces from the first. When it fails and they could not be read again, nobody retries it.
    */
-  async use<R>(attempt: (pieces: AsyncIterable<T>) => Promise<R>): Promise<R> {
+  async use<R>(attempt: (pieces: Pieces<T>) => Promise<R>): Promise<R> {
     if (this.#begun && !this.#again) throw readBefore(this.#pool);
     try {
-      return await attempt(this.#pieces());
+      // A list needs no waiting for each of its pieces.
+      return await attempt(Array.isArray(this.#given) ? (this.#given as readonly T[]) : this.#pieces());
     } catch (error) {
       if (this.#begun && !this.#again) noteFailure(error, { ...failureOf(error), retry: "never" });
       throw error;

@@ -32,6 +32,13 @@ function madeOf(pool: string, statement: unknown, values: readonly unknown[] | u
   return values === undefined ? (given as Statement) : { ...(given as Statement), values };
 }
 
+/** Makes a statement for many rows of values. @throws UsageError when it is none, or has values already. */
+export function withoutValues(pool: string, statement: unknown): Statement {
+  const made = toStatement(pool, statement);
+  if ((made.values?.length ?? 0) === 0) return made;
+  throw new UsageError(pool, "the statement of executeMany() has values of its own; they come with the rows");
+}
+
 /** Makes statements of a list of what people pass. @throws UsageError when it is no list, or one of them is none. */
 export function toStatements(pool: string, statements: Iterable<string | Statement>): Statement[] {
   if (typeof statements !== "object" || statements === null || !(Symbol.iterator in statements)) {

@@ -5,6 +5,7 @@ import type { Dialect } from "../dialect.ts";
 import { UsageError } from "../errors.ts";
 import type { Connection, QueryResult, Statement } from "../pool.ts";
 import { noteIndex } from "./failed-index.ts";
+import type { Pieces } from "./source.ts";
 
 /** Where statements run, for the errors and texts that are needed there. */
 export interface FaceHost {
@@ -28,7 +29,10 @@ export async function runAll(
     run: async (driver) => {
       inside = driver.transactionStatus !== "idle";
       const results = await driver.queryAll?.(statements);
-      if (results !== undefined && !inside && driver.transactionStatus !== "idle") throw unended(name);
+      if (results === undefined) return undefined;
+      const outside = driver.transactionStatus === "idle";
+      // One that rolls back on the way leaves what stands before it undone, and says nothing of it.
+      if (outside === inside || (outside && results.some((result) => !dialect.committed(result)))) throw ended(name);
       return results;
     },
   });
@@ -80,10 +84,12 @@ export function refuseCommits(name: string, statements: readonly Statement[], di
   throw new UsageError(name, `statement ${index} of a batch commits; a batch is a transaction, and ends by itself`);
 }
 
-function unended(name: string): UsageError {
-  return new UsageError(name, "a statement of a batch began a transaction; a batch is one already");
+function ended(name: string): UsageError {
+  return new UsageError(name, "a statement of a batch began or ended a transaction; a batch is one already");
 }
 
+/** Most values of one row: the protocols count them in two bytes, and drivers do not look. */
+const MAX_VALUES = 65_535;
 /** Most rows that are sent before their answers are waited for. */
 const MAX_ROWS = 5_000;
 /** The same, by the size of their texts and bytes. */
@@ -93,7 +99,7 @@ const MAX_BYTES = 1_048_576;
 export async function runMany(
   connection: Connection,
   statement: Statement,
-  rows: AsyncIterable<readonly unknown[]>,
+  rows: Pieces<readonly unknown[]>,
   name: string,
 ): Promise<number> {
   let changed = 0;
@@ -107,13 +113,22 @@ export async function runMany(
     bytes = 0;
     changed += await runPart(connection, statement, sent, first);
   };
-  for await (const values of rows) {
-    if (!Array.isArray(values)) {
-      throw new UsageError(name, `row ${before + part.length} of executeMany() must be an array of values`);
+  /** Says whether the part is large enough to be sent. */
+  const add = (values: readonly unknown[]): boolean => {
+    if (!Array.isArray(values) || values.length > MAX_VALUES) {
+      throw new UsageError(
+        name,
+        `row ${before + part.length} of executeMany() must be an array of at most ${MAX_VALUES} values`,
+      );
     }
     part.push(values);
     bytes += sizeOf(values);
-    if (part.length >= MAX_ROWS || bytes >= MAX_BYTES) await send();
+    return part.length >= MAX_ROWS || bytes >= MAX_BYTES;
+  };
+  if (Array.isArray(rows)) {
+    for (const values of rows as readonly (readonly unknown[])[]) if (add(values)) await send();
+  } else {
+    for await (const values of rows) if (add(values)) await send();
   }
   if (part.length > 0) await send();
   return changed;
@@ -146,7 +161,9 @@ function addToIndex(error: unknown, first: number): void {
 }
 
 function sizeOf(values: readonly unknown[]): number {
-  return values.reduce<number>((sum, value) => sum + (lengthOf(value) ?? 16), 0);
+  let size = 0;
+  for (const value of values) size += lengthOf(value) ?? 16;
+  return size;
 }
 
 function lengthOf(value: unknown): number | undefined {

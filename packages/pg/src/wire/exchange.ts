@@ -1,18 +1,11 @@
 /**
  * One statement on its way to the server and back.
  */
-import type { QueryResult, Statement } from "@breakwater/core";
+import type { QueryResult, Statement, StatementReceiver } from "@breakwater/core";
 import { readError, readFields, Result, type Types } from "./driver-parts.ts";
 import { type MakeRow, Plan } from "./plan.ts";
 import type { Prepared } from "./prepared.ts";
 import type { TextInfo } from "./texts.ts";
-
-/** Who waits for the answer to a statement. Exactly one of the two is called, once. */
-export interface Receiver {
-  answered(result: QueryResult): void;
-  /** `begun` unless the server is known not to have begun to carry it out. */
-  failed(error: unknown, begun: boolean): void;
-}
 
 /** Tags of commands by their first letter and their length, so that none has to be read. */
 const COMMANDS: readonly string[] = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"];
@@ -20,7 +13,9 @@ const COMMANDS: readonly string[] = ["SELECT", "INSERT", "UPDATE", "DELETE", "ME
 export class Exchange {
   readonly statement: Statement;
   readonly info: TextInfo;
-  readonly receiver: Receiver;
+  readonly receiver: StatementReceiver;
+  /** One of several that belong together, of which the first may begin a transaction. */
+  readonly grouped: boolean;
   /** Behind it on the same connection. */
   next: Exchange | undefined;
   /** What the server knows it by; undefined when it was sent without a name. */
@@ -40,7 +35,8 @@ export class Exchange {
   #rowCount: number | null = null;
   #oid: number | null = null;
 
-  constructor(statement: Statement, info: TextInfo, receiver: Receiver) {
+  constructor(statement: Statement, info: TextInfo, receiver: StatementReceiver, grouped: boolean) {
+    this.grouped = grouped;
     this.statement = statement;
     this.info = info;
     this.receiver = receiver;
@@ -113,7 +109,7 @@ export class Exchange {
 
   /** Tells whoever waits how it ended. */
   end(types: Types): void {
-    if (this.error !== undefined) this.receiver.failed(this.error, this.begun);
+    if (this.error !== undefined) this.receiver.failed(this.error);
     else this.receiver.answered(this.#result(types));
   }
 

@@ -7,10 +7,10 @@
  * its own Sync: the failure of one concerns no other (PostgreSQL documentation, 54.2.4, pipelining).
  */
 import { EventEmitter } from "node:events";
-import type { Statement } from "@breakwater/core";
+import type { Statement, StatementReceiver } from "@breakwater/core";
 import type { PgClient } from "../types.ts";
 import type { Types } from "./driver-parts.ts";
-import { Exchange, type Receiver } from "./exchange.ts";
+import { Exchange } from "./exchange.ts";
 import { Frames } from "./frames.ts";
 import { Outbox } from "./outbox.ts";
 import { type Prepared, PreparedStatements } from "./prepared.ts";
@@ -47,8 +47,8 @@ export class WireLink {
   // What was sent and is not answered, the oldest first.
   #head: Exchange | undefined;
   #tail: Exchange | undefined;
-  /** How many those are. */
-  load = 0;
+  /** Whether the server had begun to carry out the statement that ended last. */
+  begun = true;
   // Whether the client has let us in: from then on the link is ours until nothing is under way.
   #open = false;
   // When the server began to work on the oldest, as far as can be told.
@@ -84,10 +84,11 @@ export class WireLink {
 
   /** Whether a statement can be sent: it is one that is planned, the link is there, and between two messages. */
   takes(statement: Statement): boolean {
-    return this.#free && isPlain(statement) && this.#texts.of(statement.text).planned;
+    return this.free && isPlain(statement) && this.#texts.of(statement.text).planned;
   }
 
-  get #free(): boolean {
+  /** Whether something can be sent at this moment. */
+  get free(): boolean {
     // While the client is busy with something of its own, ours would have to wait for it.
     const free = this.#open || this.#client.readyForQuery === true;
     return free && this.#stream?.writable === true && this.#frames.clean;
@@ -97,13 +98,12 @@ export class WireLink {
    * Sends a statement behind those that are under way. Without `flush` it leaves with whatever is sent until then.
    * @throws what the conversion of its values throws; nothing has been sent then.
    */
-  send(statement: Statement, receiver: Receiver): Exchange {
+  send(statement: Statement, receiver: StatementReceiver, grouped = false): void {
     const info = this.#texts.of(statement.text);
     info.uses += 1;
-    const exchange = new Exchange(statement, info, receiver);
+    const exchange = new Exchange(statement, info, receiver, grouped);
     this.#write(exchange);
     this.#append(exchange);
-    return exchange;
   }
 
   /** Sends what has been written. */
@@ -114,7 +114,6 @@ export class WireLink {
   }
 
   #append(exchange: Exchange): void {
-    this.load += 1;
     if (this.#tail !== undefined) this.#tail.next = exchange;
     else {
       this.#head = exchange;
@@ -139,6 +138,10 @@ export class WireLink {
     const { statement, info } = exchange;
     const values = statement.values ?? NONE;
     const outbox = this.#outbox;
+    if (!info.planned) {
+      outbox.query(info.text);
+      return;
+    }
     const { mark } = outbox;
     let prepared = this.#prepared.find(info);
     exchange.reused = prepared !== undefined;
@@ -198,21 +201,21 @@ export class WireLink {
     const idle = bytes[at + 5] === IDLE;
     this.#head = exchange.next;
     exchange.next = undefined;
-    this.load -= 1;
     if (this.#head === undefined) this.#tail = undefined;
     if (exchange.error !== undefined && this.#sendAgain(exchange, idle)) return;
     const now = performance.now();
-    exchange.info.took(now - this.#since);
+    if (!exchange.grouped) this.#texts.took(exchange.info, now - this.#since);
     this.#since = now;
     if (this.#head === undefined) {
       this.#open = false;
       this.#frames.leave();
       // The client hears that it is ready again, before anybody else uses it.
       this.#frames.pass(bytes.subarray(at, next));
-    } else if (!idle) {
+    } else if (!idle && !exchange.grouped) {
       // Statements that share a link open no transactions. Whatever this is, nothing may go on in it.
       this.#stream?.destroy();
     }
+    this.begun = exchange.begun;
     exchange.end(this.#types);
   }
 
@@ -232,10 +235,9 @@ export class WireLink {
       this.#texts.lost();
     } else if (info.generation === prepared.generation) info.generation += 1;
     // In a transaction nothing goes on after an error.
-    if (!idle || exchange.healed || !this.#free) return false;
+    if (!idle || exchange.healed || exchange.grouped || !this.free) return false;
     exchange.again();
     this.#write(exchange);
-    this.load += 1;
     if (this.#tail !== undefined) this.#tail.next = exchange;
     else this.#head = exchange;
     this.#tail = exchange;
@@ -247,13 +249,13 @@ export class WireLink {
   #lost(error: unknown): void {
     let exchange = this.#head;
     this.#head = this.#tail = undefined;
-    this.load = 0;
     this.#open = false;
     this.#frames.leave();
     while (exchange !== undefined) {
       const { next } = exchange;
       exchange.next = undefined;
       exchange.error ??= error;
+      this.begun = exchange.begun;
       exchange.end(this.#types);
       exchange = next;
     }

@@ -9,6 +9,7 @@ const PARSE = 0x50;
 const BIND = 0x42;
 const CLOSE = 0x43;
 const STATEMENT = 0x53;
+const QUERY = 0x51;
 
 /** Size of one piece of memory that messages are written to, in bytes. */
 const CHUNK = 16_384;
@@ -56,6 +57,13 @@ export class Outbox {
     this.#zeroEnded(name);
     this.#zeroEnded(text);
     this.#int16(0);
+    this.#end(start);
+  }
+
+  /** By the simple protocol: one statement of any kind, without values. */
+  query(text: string): void {
+    const start = this.#begin(QUERY);
+    this.#zeroEnded(text);
     this.#end(start);
   }
 

@@ -17,14 +17,17 @@ const MAX_LENGTH = 8_192;
 /** Most texts of one of the two generations. */
 const MAX_TEXTS = 1_000;
 
-/** A statement that took longer than this, in milliseconds, has a connection to itself from then on. */
-const SLOW_MS = 20;
-/** A text shares a connection after so many quick answers in a row. */
+/**
+ * An answer is slow that took longer than four times what is typical, and in any case within these bounds, in
+ * milliseconds: where the whole machine is slow, no statement is to blame.
+ */
+const LEAST_SLOW_MS = 20;
+const MOST_SLOW_MS = 60;
+/** A text shares a connection once so many more of its answers were quick than not. */
 const PROVEN = 2;
-/** After being slow for the n-th time it needs 8 · 2ⁿ quick answers; and at most so many. */
-const MOST_PENALTY = 1_024;
-/** So many quick answers in a row, and it was never slow. */
-const FORGIVEN = 256;
+/** What a text can gain by quick answers, and lose by slow ones, one for each four milliseconds. */
+const MOST_CREDIT = 64;
+const LEAST_CREDIT = -1_024;
 
 /** One text. */
 export class TextInfo {
@@ -36,9 +39,7 @@ export class TextInfo {
   uses = 0;
   /** Grows when what was prepared of it has turned out to be of no use any more: on other connections it is stale, too. */
   generation = 0;
-  // Quick answers in a row; below zero while it must prove itself again.
   #credit = 0;
-  #slips = 0;
 
   constructor(text: string) {
     this.text = text;
@@ -52,15 +53,8 @@ export class TextInfo {
   }
 
   /** It was answered after so long. */
-  took(ms: number): void {
-    if (ms <= SLOW_MS) {
-      if (this.#credit < FORGIVEN) this.#credit += 1;
-      else this.#slips = 0;
-      return;
-    }
-    // Once may be the machine.
-    this.#credit = this.#slips === 0 ? 0 : -Math.min(MOST_PENALTY, 8 * 2 ** this.#slips);
-    this.#slips = Math.min(this.#slips + 1, 10);
+  took(ms: number, slowMs: number): void {
+    this.#credit = ms <= slowMs ? Math.min(MOST_CREDIT, this.#credit + 1) : Math.max(LEAST_CREDIT, this.#credit - ms / 4);
   }
 }
 
@@ -70,6 +64,7 @@ export class Texts {
   readonly #atOnce: boolean;
   #prepares: boolean;
   readonly #givesUp: boolean;
+  #typicalMs = 1;
   #young = new Map<string, TextInfo>();
   #old = new Map<string, TextInfo>();
 
@@ -100,6 +95,13 @@ export class Texts {
   /** Whether a statement is to be prepared under a name. */
   prepares(info: TextInfo): boolean {
     return this.#prepares && (this.#atOnce || info.uses > 1) && info.text.length <= MAX_LENGTH;
+  }
+
+  /** A statement was answered after so long. */
+  took(info: TextInfo, ms: number): void {
+    // A step towards each answer leads to their median.
+    this.#typicalMs *= ms > this.#typicalMs ? 1.02 : 1 / 1.02;
+    info.took(ms, Math.min(MOST_SLOW_MS, Math.max(LEAST_SLOW_MS, 4 * this.#typicalMs)));
   }
 
   /** The server did not know what it had prepared: between us stands a pooler that changes servers. */

@@ -31,8 +31,7 @@ export class Go implements HedgedGo {
   settled = false;
   readonly #controller = new AbortController();
   readonly #mayGo: ((node: string) => boolean) | undefined;
-  // Whether it holds a connection now.
-  #running = false;
+  #holds = false;
   #lost = false;
   #timer: Timer | undefined;
 
@@ -43,29 +42,21 @@ export class Go implements HedgedGo {
   }
 
   sentTo(node: string): boolean {
-    if (this.#mayGo?.(node) === false) return false;
+    // It has failed meanwhile, and was to be sent anew: it holds nothing any more, and is not needed.
+    if (this.#lost) this.cancel();
+    if (this.#lost || this.#mayGo?.(node) === false) return false;
     this.nodes.push(node);
+    this.#holds = false;
     return true;
+  }
+
+  holds(): void {
+    this.#holds = true;
   }
 
   /** The read as this go. */
   of<T>(operation: QueryOperation<T>): Operation<T> {
-    return {
-      ...operation,
-      hedged: this,
-      signal: this.#controller.signal,
-      run: (connection, attempt) => {
-        // Between the two a retry was to come: it is not needed any more, and the connection goes back as it came.
-        if (this.#lost) return Promise.reject(superfluous());
-        const ended = (): void => {
-          this.#running = false;
-        };
-        const answer = operation.run(connection, attempt);
-        this.#running = true;
-        answer.then(ended, ended);
-        return answer;
-      },
-    };
+    return { ...operation, hedged: this, signal: this.#controller.signal };
   }
 
   /** The caller has left. */
@@ -79,7 +70,7 @@ export class Go implements HedgedGo {
    */
   lose(clock: Clock, runOutMs: number, cancelled: () => void): boolean {
     this.#lost = true;
-    if (!this.#running) {
+    if (!this.#holds) {
       this.cancel();
       return false;
     }

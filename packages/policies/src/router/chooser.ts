@@ -126,7 +126,7 @@ export class Chooser {
     const moves = causality.monotonic && causality.lastRead !== undefined && stay === undefined;
     let certain = !moves && !causality.unplaced;
     if (primary !== undefined && (!certain || isBefore(causality.point, primary))) {
-      certain = await this.#freshness.place(causality, primary, this.#name, this.#events);
+      certain = await this.#freshness.place(causality, primary, operation, { name: this.#name, events: this.#events });
     }
     const { point } = causality;
     if (certain && open.length > 0) {

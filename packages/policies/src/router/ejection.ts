@@ -38,6 +38,8 @@ const SLOW_MS = 20_000;
 const SLOW_LOOKS = 2;
 /** How long after it has come back a single look is enough, in milliseconds. */
 const PROBATION_MS = 60_000;
+/** So many times the calls that it takes are kept for a comparison, where there is nobody to compare with. */
+const OLD = 10;
 
 /** What ejection needs to know, and whom it tells. */
 export interface EjectionHost {
@@ -104,9 +106,10 @@ export class Ejection {
   #look(options: Required<EjectionOptions>, nowMs: number): void {
     const { failureRatio, latencyFactor, minLatencyGapMs, minimumCalls } = options;
     this.#lookedAtMs = nowMs;
-    const compared = this.#host
-      .replicas()
-      .filter(({ window, ejectedUntil }) => ejectedUntil === undefined && window.calls >= minimumCalls);
+    const replicas = this.#host.replicas();
+    const compared = replicas.filter(
+      ({ window, ejectedUntil }) => ejectedUntil === undefined && window.calls >= minimumCalls,
+    );
     const found: [RouterNode, EjectionCause][] = [];
     for (const node of compared) {
       const { window } = node;
@@ -122,7 +125,8 @@ export class Ejection {
       if (failureRatio !== false && failsMore(window, others, failureRatio)) found.push([node, "failure-ratio"]);
       else if (window.slow >= (onProbation(node, nowMs) ? 1 : SLOW_LOOKS)) found.push([node, "latency"]);
     }
-    if (compared.length > 1) for (const { window } of compared) window.clear();
+    // One that serves alone is compared with others by what it does when they serve too.
+    for (const { window } of compared) if (compared.length > 1 || window.calls > OLD * minimumCalls) window.clear();
     for (const [node, cause] of found) this.#eject(node, cause, options, nowMs);
   }
 

@@ -25,6 +25,10 @@ const MAX_ASKED = 3;
 /** Ends a wait inside this file. */
 class OutOfTime extends Error {}
 
+function undefinedWhenLate(error: unknown): undefined {
+  if (!(error instanceof OutOfTime)) throw error;
+}
+
 /** Asks one node where it is, once for everybody who wants to know at the same time. */
 export class PositionQuestion {
   readonly #node: RouterNode;
@@ -107,11 +111,17 @@ export class Freshness {
 
   /**
    * Learns a position that includes everything acknowledged and seen so far, by asking the primary. False when it does
-   * not say: then only the primary itself is known to be fresh enough.
+   * not say, or not in the call's time: then only the primary itself is known to be fresh enough.
    */
-  async place(causality: Causality, primary: RouterNode, pool: string, events: Events): Promise<boolean> {
+  async place(
+    causality: Causality,
+    primary: RouterNode,
+    { deadline, signal }: { readonly deadline: number; readonly signal: AbortSignal | undefined },
+    { name: pool, events }: { readonly name: string; readonly events: Events },
+  ): Promise<boolean> {
     const { mark, point } = causality;
-    const state = await this.#ask(primary);
+    const limits = { clock: this.#clock, limit: deadline, signal, onLimit: () => new OutOfTime() };
+    const state = await bounded(this.#ask(primary), limits).catch(undefinedWhenLate);
     if (state?.role !== "primary" || state.timeline === undefined || state.position === undefined) return false;
     causality.place(mark, { timeline: state.timeline, position: state.position });
     if (point !== undefined && point.timeline < state.timeline) {
@@ -166,10 +176,7 @@ export class Freshness {
       void Promise.all(asked).then(() => resolve(undefined));
     });
     const limits = { clock: this.#clock, limit: until, signal, onLimit: () => new OutOfTime() };
-    return bounded(found, limits).catch((error: unknown) => {
-      if (error instanceof OutOfTime) return undefined;
-      throw error;
-    });
+    return bounded(found, limits).catch(undefinedWhenLate);
   }
 
   #ask(node: RouterNode): Promise<NodeState | undefined> {

@@ -1,7 +1,7 @@
 /**
  * What a failed call says of its node.
  */
-import type { Failure } from "@breakwater/core";
+import { type Failure, TimeoutError } from "@breakwater/core";
 import type { RouterNode } from "./node.ts";
 import { wasTurnedAway } from "./route.ts";
 import type { Topology } from "./topology.ts";
@@ -19,7 +19,9 @@ export function learn(topology: Topology, node: RouterNode, failure: Failure, er
     else if (blames !== "caller") topology.ejection.answered(node);
   }
   if (blames !== "node" || phase === "acquire") return;
-  if (phase === "connect") topology.unreachable(node, error);
+  // A call that had little time left when it began to connect says nothing, unless something had already gone wrong then.
+  const timeUp = error instanceof TimeoutError && error.cause === undefined;
+  if (phase === "connect" && !timeUp) topology.unreachable(node, error);
   else if (connection === "destroy") topology.lost(node);
   else topology.suspect(node);
 }

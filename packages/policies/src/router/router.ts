@@ -5,6 +5,7 @@
  * serve a read, the caller does not notice; where no node can, calls wait for one, bounded in time and number.
  */
 import {
+  abortReason,
   type Causality,
   checkOrder,
   type CloseOptions,
@@ -208,7 +209,7 @@ class Router implements Pool {
   async ready(): Promise<void> {
     if (this.#closing !== undefined) throw new PoolClosedError(this.name);
     this.#membership.start();
-    const outcomes = await Promise.allSettled(this.#topology.nodes.map(({ pool }) => pool.ready?.()));
+    const outcomes = await Promise.allSettled(this.#topology.nodes.map(async ({ pool }) => pool.ready?.()));
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   }
 
@@ -226,12 +227,15 @@ class Router implements Pool {
   }
 
   #run<T>(node: RouterNode, { operation, node: named }: Destination<T>): Promise<T> {
+    const { hedged, signal } = operation;
+    // A second go has asked before its node was chosen for good.
+    if (hedged?.other === undefined && hedged?.sentTo(node.name) === false && signal !== undefined)
+      return Promise.reject(abortReason(signal));
     const { clock, balancer } = this.#options;
     const { ejection } = this.#topology;
     // What is sent to a node by name, and what a caller's function does, cannot be compared between nodes.
     const comparable = ejection.on && named === undefined && operation.kind === "query";
     const startedMs = clock.now();
-    if (operation.hedged?.other === undefined) operation.hedged?.sentTo(node.name);
     if (node.begin(startedMs)) this.#topology.quiet(node);
     const { causality } = operation;
     return node.pool.execute(operation).then(
@@ -258,7 +262,8 @@ class Router implements Pool {
     if (operation.access === "read") causality.lastRead = node.life;
     // A session's token must be whole when the caller has its answer: it may be sent to another process at once.
     else if (causality.unplaced && primary !== undefined) {
-      await this.#freshness.place(causality, primary, this.name, this.events);
+      // Done is done: neither its limit nor its signal makes a failure of it any more.
+      await this.#freshness.place(causality, primary, { deadline: operation.deadline, signal: undefined }, this);
     }
   }
 

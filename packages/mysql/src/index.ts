@@ -1,0 +1,2 @@
+/** What MySQL and MariaDB mean. */
+export {};

@@ -1,0 +1,2 @@
+/** Breakwater pools on mysql2. */
+export {};

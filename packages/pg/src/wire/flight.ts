@@ -1,0 +1,36 @@
+/**
+ * Several statements that are sent together, and whose answers are given together.
+ */
+import type { QueryResult, StatementReceiver } from "@breakwater/core";
+
+export class Flight implements StatementReceiver {
+  readonly #resolve: (results: QueryResult[]) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #results: QueryResult[] = [];
+  #missing: number;
+  #failed: { readonly error: unknown } | undefined;
+
+  constructor(count: number, resolve: (results: QueryResult[]) => void, reject: (error: unknown) => void) {
+    this.#missing = count;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  answered(result: QueryResult): void {
+    this.#results.push(result);
+    this.#ended();
+  }
+
+  /** The first failure counts: those behind it may have failed because of it. */
+  failed(error: unknown): void {
+    this.#failed ??= { error };
+    this.#ended();
+  }
+
+  #ended(): void {
+    this.#missing -= 1;
+    if (this.#missing > 0) return;
+    if (this.#failed === undefined) this.#resolve(this.#results);
+    else this.#reject(this.#failed.error);
+  }
+}

@@ -1,0 +1,2 @@
+/** Breakwater pools on postgres.js. */
+export {};

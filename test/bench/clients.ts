@@ -2,7 +2,16 @@
 import { asPgPool, fromPg } from "@breakwater/pg";
 import { database } from "@breakwater/core";
 import { breakwater } from "breakwater";
-import { bulkhead, circuitBreaker, ConsecutiveBreaker, handleAll, retry, timeout, TimeoutStrategy, wrap } from "cockatiel";
+import {
+  bulkhead,
+  circuitBreaker,
+  ConsecutiveBreaker,
+  handleAll,
+  retry,
+  timeout,
+  TimeoutStrategy,
+  wrap,
+} from "cockatiel";
 import { sql as drizzleSql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { Kysely, PostgresDialect, sql as kyselySql } from "kysely";
@@ -127,7 +136,9 @@ export const CLIENTS: readonly Make[] = [
   },
   (url) => {
     const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
-    const breaker = new CircuitBreaker((text: string, values: unknown[]) => pool.query(text, values), { timeout: 5_000 });
+    const breaker = new CircuitBreaker((text: string, values: unknown[]) => pool.query(text, values), {
+      timeout: 5_000,
+    });
     return {
       name: "opossum on pg.Pool",
       query: (text, values) => breaker.fire(text, values),

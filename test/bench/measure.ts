@@ -28,7 +28,12 @@ export interface Figure {
 export interface Row {
   readonly client: string;
   /** Relative to the first client in the same run. */
-  readonly ratios: { readonly perSecond: Figure; readonly clientCpu: Figure; readonly serverCpu: Figure; readonly p99: Figure };
+  readonly ratios: {
+    readonly perSecond: Figure;
+    readonly clientCpu: Figure;
+    readonly serverCpu: Figure;
+    readonly p99: Figure;
+  };
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
@@ -82,7 +87,7 @@ async function slice(call: () => Promise<unknown>, callers: number, ms: number, 
   const started = performance.now();
   const end = started + ms;
   const caller = async (): Promise<void> => {
-    for (let begun = performance.now(); begun < end; ) {
+    for (let begun = performance.now(); begun < end;) {
       await call();
       const now = performance.now();
       times.push(now - begun);
@@ -108,6 +113,7 @@ async function slice(call: () => Promise<unknown>, callers: number, ms: number, 
 /** The median of some numbers, and the distance between their quartiles. */
 export function figure(numbers: readonly number[]): Figure {
   const sorted = numbers.filter((number) => !Number.isNaN(number)).toSorted((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
   return { median: at(0.5), spread: at(0.75) - at(0.25) };
 }

@@ -56,7 +56,12 @@ export function page({ server, node, tables, bulk, curves }: Data, docs: URL): s
     ...tables.map(table),
     ...(bulk === undefined
       ? []
-      : ["### 10,000 rows", "", `\`executeMany\`: ${bulk.median.toFixed(1)} × one statement for each in a transaction.`, ""]),
+      : [
+          "### 10,000 rows",
+          "",
+          `\`executeMany\`: ${bulk.median.toFixed(1)} × one statement for each in a transaction.`,
+          "",
+        ]),
     ...(pictures.length === 0 ? [] : ["### By callers and round-trip time", "", ...pictures, ""]),
   ].join("\n");
 }
@@ -68,8 +73,7 @@ const COLOURS = ["#888888", "#1f6feb", "#2da44e", "#bf3989", "#bc4c00"];
 function picture({ title, lines }: Curve): string {
   const callers = lines[0]?.points.map(([at]) => at) ?? [];
   const most = Math.max(...lines.flatMap(({ points }) => points.map(([, perSecond]) => perSecond)));
-  const x = (at: number): number =>
-    LEFT + (Math.log2(at) / Math.log2(Math.max(2, ...callers))) * (WIDTH - LEFT - 150);
+  const x = (at: number): number => LEFT + (Math.log2(at) / Math.log2(Math.max(2, ...callers))) * (WIDTH - LEFT - 150);
   const y = (perSecond: number): number => HEIGHT - BOTTOM - (perSecond / most) * (HEIGHT - BOTTOM - 40);
   const drawn = lines.flatMap(({ name, points }, index) => {
     const colour = COLOURS[index % COLOURS.length];

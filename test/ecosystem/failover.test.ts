@@ -6,10 +6,9 @@ import { Kysely, PostgresDialect } from "kysely";
 import type pg from "pg";
 import { PgBoss } from "pg-boss";
 import { describe, expect, it } from "vitest";
-import { load, useCluster, withPool } from "./support.ts";
+import { type Loaded, loadThroughFailover, SAFE_CLUSTER, SAFE_STACK, useCluster, withPool } from "./support.ts";
 
-// A commit that only the lost primary had is a loss that no client can prevent.
-const cluster = useCluster({ replicas: 2, synchronous: true });
+const cluster = useCluster(SAFE_CLUSTER);
 
 /** Runs `use` on a pool whose writes are done exactly once, whatever happens to the primary. */
 function exactlyOnce<T>(use: (pool: pg.Pool, stack: Database) => Promise<T>): Promise<T> {
@@ -20,29 +19,12 @@ function exactlyOnce<T>(use: (pool: pg.Pool, stack: Database) => Promise<T>): Pr
       return await use(pool, db);
     },
     { exactlyOnce: true },
-    { commitResolution: { ledger: true }, router: { probeIntervalMs: 200, probeTimeoutMs: 500 } },
+    SAFE_STACK,
   );
 }
 
-/** Some load before, during and after a failover; the old primary comes back for the next test. */
-async function throughFailover(work: (worker: number, turn: number) => Promise<unknown>): ReturnType<typeof load> {
-  const old = cluster().primary;
-  let turns = 0;
-  const counted = async (worker: number, turn: number): Promise<void> => {
-    await work(worker, turn);
-    turns += 1;
-  };
-  const grown = async (by: number): Promise<void> => {
-    const until = turns + by;
-    await expect.poll(() => turns, { timeout: 15_000 }).toBeGreaterThan(until);
-  };
-  const result = await load(8, counted, async () => {
-    await grown(100);
-    await cluster().failover();
-    await grown(100);
-  });
-  await old.follow(cluster().primary);
-  return result;
+function throughFailover(work: (worker: number, turn: number) => Promise<unknown>): Promise<Loaded> {
+  return loadThroughFailover(cluster(), work);
 }
 
 describe("a pool before a primary and its replicas", () => {

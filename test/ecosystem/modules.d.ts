@@ -37,6 +37,7 @@ declare module "express-session" {
 declare module "knex/lib/dialects/postgres/index.js" {
   import type knex from "knex";
   export default class PostgresClient extends knex.Client {
+    protected _driver(): unknown;
     protected _acquireOnlyConnection(): Promise<unknown>;
     override destroyRawConnection(connection: unknown): Promise<void>;
   }

@@ -3,7 +3,7 @@ import { type Cluster, type ClusterOptions, startCluster } from "@breakwater/cha
 import { breakwater, type BreakwaterOptions, type Database } from "breakwater";
 import { type AsPgPoolOptions, asPgPool } from "@breakwater/pg";
 import type pg from "pg";
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 
 /** A cluster for the tests of one file; started before the first and ended after the last. */
 export function useCluster(options: ClusterOptions = { replicas: 0 }): () => Cluster {
@@ -46,12 +46,51 @@ export async function withPool<T>(
   }
 }
 
+/** A cluster for failovers: a commit that only the lost primary had is a loss that no client can prevent. */
+export const SAFE_CLUSTER: ClusterOptions = { replicas: 2, synchronous: true };
+
+/** A stack that does each write exactly once, whatever happens to the primary, when it is asked for that. */
+export const SAFE_STACK: BreakwaterOptions = {
+  commitResolution: { ledger: true },
+  router: { probeIntervalMs: 200, probeTimeoutMs: 500 },
+};
+
+/** How a load went. */
+export interface Loaded {
+  readonly calls: number;
+  readonly failures: readonly unknown[];
+}
+
+/** Some load before, during and after a failover; the old primary comes back for the next test. */
+export async function loadThroughFailover(
+  cluster: Cluster,
+  work: (worker: number, turn: number) => Promise<unknown>,
+): Promise<Loaded> {
+  const old = cluster.primary;
+  let turns = 0;
+  const counted = async (worker: number, turn: number): Promise<void> => {
+    await work(worker, turn);
+    turns += 1;
+  };
+  const grown = async (by: number): Promise<void> => {
+    const until = turns + by;
+    await expect.poll(() => turns, { timeout: 15_000 }).toBeGreaterThan(until);
+  };
+  const result = await load(8, counted, async () => {
+    await grown(100);
+    await cluster.failover();
+    await grown(100);
+  });
+  await old.follow(cluster.primary);
+  return result;
+}
+
 /** Does `work` over and over until `stop` says so; keeps what it was rejected with. */
 export async function load(
   workers: number,
   work: (worker: number, turn: number) => Promise<unknown>,
   during: () => Promise<unknown>,
-): Promise<{ readonly calls: number; readonly failures: readonly unknown[] }> {
+): Promise<Loaded> {
   let calls = 0;
   const state = { over: false };
   const failures: unknown[] = [];

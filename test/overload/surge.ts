@@ -119,7 +119,7 @@ export async function surge(given: Surge): Promise<Surged> {
   });
   const [begin, end] = [calmMs, calmMs + surgeMs];
   const figures = figuresOf(answers, { begin, end, capacity });
-  return { ...figures, codes, amplification: report.stats.attempts / report.stats.calls, answers, capacity, surge: [begin, end] };
+  return { ...figures, stats: report.stats, codes, amplification: report.stats.attempts / report.stats.calls, answers, capacity, surge: [begin, end] };
 }
 
 function figuresOf(

@@ -15,6 +15,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   mysql2: ["@breakwater/core", "@breakwater/mysql"],
   "postgres-js": ["@breakwater/core", "@breakwater/postgres"],
   pglite: ["@breakwater/core", "@breakwater/postgres"],
+  otel: ["@breakwater/core"],
   chaos: ["@breakwater/core"],
   breakwater: [
     "@breakwater/core",

@@ -1,6 +1,6 @@
 import { commitResolution, compose, type Database, database, failureOf, fromPg, policy, retry } from "breakwater";
 import { asPgPool, Pool } from "@breakwater/pg";
-import driver, * as module from "breakwater/pg";
+import * as module from "breakwater/pg";
 import pg from "pg";
 import { describe, expect, it } from "vitest";
 import { fakePool } from "../../packages/core/src/testing/fake-pool.ts";
@@ -229,15 +229,6 @@ describe("new Pool()", () => {
 });
 
 describe("breakwater/pg", () => {
-  it("is the module pg with another Pool, by name and as a whole", () => {
-    const { Pool: Ours, ...rest } = module;
-    expect(Ours).not.toBe(pg.Pool);
-    expect(rest).toMatchObject({ Client: pg.Client, types: pg.types, DatabaseError: pg.DatabaseError });
-    expect(driver.Pool).toBe(Ours);
-    expect(driver.Client).toBe(pg.Client);
-    expect(driver.defaults).toBe(pg.defaults);
-  });
-
   it("takes the options of the stack, and a name in which connections are made", async () => {
     const pool = new module.Pool({
       connectionString: server().directConnectionString,

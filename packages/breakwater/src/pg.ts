@@ -47,16 +47,14 @@ export function driverModule({ breakwater, face }: DriverModuleOptions = {}): Dr
     }
   }
 
-  return moduleOf(ModulePool, ModuleClient);
+  return moduleOf({ Pool: ModulePool, Client: ModuleClient });
 }
 
 /** Everything that `pg` has as properties of its own, so that a copy of it is whole, too. */
-function moduleOf(Pool: PropertyDescriptor["value"], Client: PropertyDescriptor["value"]): DriverModule {
-  const shown = { enumerable: true, configurable: true, writable: true };
+function moduleOf(faces: { readonly Pool: typeof Pool; readonly Client: typeof Client }): DriverModule {
   return Object.create(Object.getPrototypeOf(pg) as object, {
     ...Object.getOwnPropertyDescriptors(pg),
-    Pool: { ...shown, value: Pool },
-    Client: { ...shown, value: Client },
+    ...Object.getOwnPropertyDescriptors(faces),
   }) as DriverModule;
 }
 
@@ -66,7 +64,7 @@ function password(config: ClientConfig | undefined): Pick<ClientConfig, "passwor
 }
 
 /** The module as one object, which is what `import pg from "pg"` gives. */
-const driver: DriverModule = moduleOf(Pool, Client);
+const driver: DriverModule = moduleOf({ Pool, Client });
 
 // oxlint-disable-next-line import/no-default-export -- `pg` has one, and this stands in its place
 export default driver;

@@ -345,8 +345,7 @@ export class Call<T> implements Connection, TransactionLink, StatementReceiver {
     return true;
   }
 
-  readonly #misuse = (): Error =>
-    new UsageError(this.#host.name, "a connection was used after its call had ended");
+  readonly #misuse = (): Error => new UsageError(this.#host.name, "a connection was used after its call had ended");
 
   #tidy(): void {
     this.#giveUp = undefined;

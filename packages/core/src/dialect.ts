@@ -67,8 +67,6 @@ export interface TransactionResolution {
 export interface CommitPosition {
   /** COMMIT and the question for the position, in one text. */
   readonly commitText: string;
-  /** The two, apart. */
-  readonly parts?: readonly Statement[];
   /** The position out of that text's answer. */
   read(answer: QueryResult): HistoryPoint | undefined;
 }

@@ -61,7 +61,8 @@ export class Pipeline {
   /** Runs an operation that can share a connection; undefined for one that must have a connection of its own. */
   execute<T>(operation: Operation<T>): Promise<T> | undefined {
     if (operation?.kind !== "query" || operation.access !== "read" || operation.run !== runStatement) return undefined;
-    if (operation.purpose === "probe" || operation.held !== undefined || operation.signal?.aborted === true) return undefined;
+    if (operation.purpose === "probe" || operation.held !== undefined || operation.signal?.aborted === true)
+      return undefined;
     if (!this.#limits.fits(operation.statement)) return undefined;
     return new Promise((resolve, reject) => {
       const now = this.#now();
@@ -131,7 +132,7 @@ export class Pipeline {
     if (this.#waiting.size > 0) return undefined;
     let least: PipelineLink | undefined;
     for (const link of this.#links) if (least === undefined || link.load < least.load) least = link;
-    if (least !== undefined && least.load < BUSY) return least;
+    if (least !== undefined && least.load < Math.min(BUSY, this.#limits.depth)) return least;
     const { taken, max, waiting } = this.#source.permits;
     // One more where there is none; or where all are busy, if nobody else wants it.
     if (this.#mayAsk && (least === undefined || (taken < max && waiting === 0))) {

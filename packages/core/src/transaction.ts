@@ -99,8 +99,7 @@ async function commit<T>(
     return await link.commit({ text: transaction.commit });
   }
   try {
-    const { commitText: text, parts } = commitPosition;
-    return await link.commit({ text, ...(parts === undefined ? {} : { parts }) });
+    return await link.commit({ text: commitPosition.commitText });
   } catch (error) {
     const failure = failureOf(error);
     if (failure.effect === "unknown") throw error;

@@ -13,7 +13,6 @@ const POSITION = `SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS 
 
 export const commitPosition: CommitPosition = Object.freeze({
   commitText: `COMMIT; ${POSITION}`,
-  parts: [{ text: "COMMIT" }, { text: POSITION }],
 
   read(answer: QueryResult): HistoryPoint | undefined {
     const results: readonly QueryResult[] = Array.isArray(answer) ? (answer as readonly QueryResult[]) : [answer];

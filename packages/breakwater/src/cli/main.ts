@@ -59,3 +59,10 @@ try {
     process.exitCode = EXIT.notRun;
   }
 }
+
+// Everything is written: what a run has left open, such as a socket that does not close, must not keep the command.
+await Promise.all(
+  [process.stdout, process.stderr].map((out) => new Promise<void>((resolve) => out.write("", () => resolve()))),
+);
+// oxlint-disable-next-line unicorn/no-process-exit -- the end of a command
+process.exit();

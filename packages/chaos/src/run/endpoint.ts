@@ -27,6 +27,7 @@ export class Endpoint {
   }
 
   async close(): Promise<void> {
+    // The callback comes also when it never listened.
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
@@ -36,8 +37,8 @@ export class Endpoint {
     server.setNoDelay(true);
     for (const [socket, other] of [[client, server] as const, [server, client] as const]) {
       this.#sockets.add(socket);
-      // A reset on one side is a reset on the other.
-      socket.on("error", () => other.resetAndDestroy());
+      // Not by a reset: a socket that is being ended at the same time would never be closed then.
+      socket.on("error", () => other.destroy());
       socket.on("close", () => {
         this.#sockets.delete(socket);
         other.destroy();

@@ -47,6 +47,7 @@ export interface RunOptions {
 
 const PROGRESS_MS = 250;
 const LOOK_MS = 25;
+const CLOSE_MS = 20_000;
 const MAX_SEED = 0xffff_ffff;
 
 /**
@@ -62,19 +63,24 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   const { signal } = options;
   signal?.throwIfAborted();
   const setupAt = performance.now();
-  await using cluster = await startCluster(scenario.cluster ?? {});
-  signal?.throwIfAborted();
+  const cluster = await startCluster(scenario.cluster ?? {});
   const places = new Places(cluster);
   const endpoint = new Endpoint(() => places.port);
-  await endpoint.listen();
   try {
+    signal?.throwIfAborted();
+    await endpoint.listen();
     if (scenario.service !== undefined)
       places.name(scenario.service.nodes.flatMap((one) => places.nodes(one, () => 0)));
     const target = targetOf(cluster, endpoint.port, places, seed);
     return await new Run(scenario, options, { cluster, places, seed, setupAt }).record(target);
   } finally {
-    await endpoint.close();
+    // What came of the run must not be lost because something of the kit does not end.
+    await within("the servers to end", Promise.all([endpoint.close(), cluster.close()]), CLOSE_MS).catch(warn);
   }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(messageOf(error), { code: "BREAKWATER_CHAOS_CLOSE" });
 }
 
 interface Stage {

@@ -85,9 +85,10 @@ const FACE_OPTIONS = [
 
 /** Where a client's configuration leads. A connection string says it all; the environment completes all others. */
 function leadingThere(config: PgConfig, completed: PgConfig): PgConfig {
-  const there: Record<string, unknown> = config.connectionString === undefined ? { ...config, ...completed } : { ...config };
+  const there: Record<string, unknown> =
+    config.connectionString === undefined ? { ...config, ...completed } : { ...config };
   for (const option of NOT_SHARED) delete there[option];
-  return there as PgConfig;
+  return there;
 }
 
 function adapterAlone(source: PgSource): Database {

@@ -151,11 +151,10 @@ export class Seat {
     });
   }
 
-  /** Makes a connection of somebody else like ours, for one statement; nobody gets it after that. */
+  /** Makes another connection like ours, for one statement. Nobody gets it after that: `lastval()` would be ours. */
   async #prepare(connection: Connection): Promise<void> {
-    const { settings } = this.#state;
-    if (settings.length > 0) connection.discard();
-    for (const text of settings) await connection.query({ text });
+    connection.discard();
+    for (const text of this.#state.settings) await connection.query({ text });
   }
 
   #lend(): Promise<Lease> {

@@ -11,6 +11,10 @@ const CONTROL = /^(?:begin|start\s+transaction|commit|end|rollback|abort|savepoi
 const LEAVES_NOTHING =
   /^(?:show|copy|unlisten|deallocate|close|discard\s+(?:plans|sequences|temp|temporary)|set\s+(?:local|constraints|transaction))\b/i;
 
+/** Names of what only tells of this connection. */
+const TELLING =
+  /\b(?:pg_backend_pid|current_setting|currval|lastval|pg_client_encoding|inet_client_(?:addr|port)|pg_settings)\b/gi;
+
 const SETTING = /^(?:set\s+(?:session\s+)?|reset\s+)(time\s+zone|[\w.]+|"[^"]+")/i;
 
 const ALL_ANEW = /^(?:discard|reset)\s+all\s*$/i;
@@ -68,7 +72,8 @@ export class SessionState {
     if (controls(text) || LEAVES_NOTHING.test(text)) return;
     const name = SETTING.exec(text)?.[1]?.toLowerCase().replace(/\s+/g, " ");
     if (name === undefined) {
-      if (this.#dialect.classify(text) === "session") this.#bound = true;
+      // Without these names it would not need this connection.
+      if (this.#dialect.classify(text.replace(TELLING, "version")) === "session") this.#bound = true;
     } else if (inTransaction || this.#settings.size >= MAX_SETTINGS) this.#bound = true;
     else {
       this.#settings.delete(name);
@@ -83,15 +88,14 @@ function controls(text: string): boolean {
 
 /** The statements of a text; undefined when it is not certain where they end. */
 function pieces(text: string): readonly string[] | undefined {
-  const parts = text
-    .split(";")
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
-  if (parts.length < 2) return parts;
-  if (HIDING.test(text) || parts.some((part) => odd(part, "'") || odd(part, '"'))) return undefined;
-  return parts;
-}
-
-function odd(text: string, quote: string): boolean {
-  return text.split(quote).length % 2 === 0;
+  if (!text.includes(";")) return [text.trim()];
+  if (HIDING.test(text)) return undefined;
+  const parts = [""];
+  for (const [token] of text.matchAll(/'[^']*'|"[^"]*"|[^'"]/g)) {
+    if (token === ";") parts.push("");
+    else parts[parts.length - 1] += token;
+  }
+  // A quote that is left over, or a backslash that may hide one: somebody else counts better.
+  if (parts.join(";").length !== text.length || text.includes("\\")) return undefined;
+  return parts.map((part) => part.trim()).filter((part) => part !== "");
 }

@@ -54,7 +54,8 @@ export class TextInfo {
 
   /** It was answered after so long. */
   took(ms: number, slowMs: number): void {
-    this.#credit = ms <= slowMs ? Math.min(MOST_CREDIT, this.#credit + 1) : Math.max(LEAST_CREDIT, this.#credit - ms / 4);
+    this.#credit =
+      ms <= slowMs ? Math.min(MOST_CREDIT, this.#credit + 1) : Math.max(LEAST_CREDIT, this.#credit - ms / 4);
   }
 }
 

@@ -12,7 +12,7 @@
  */
 
 /** Latency may be so many times the usual one before the limit falls. */
-const TOLERANCE = 1.5;
+export const TOLERANCE = 1.5;
 /** Share of a new value in the limit: single windows do not make it jump. */
 const SMOOTHING = 0.2;
 /** What a failure that blames load leaves of the limit (`AIMDLimit` of the same library). */

@@ -10,8 +10,10 @@ import {
   type Pool,
   type Priority,
   RejectedError,
+  TimeoutError,
 } from "@breakwater/core";
-import { type Bounds, Estimate } from "./estimate.ts";
+import { Lasting } from "../budget/lasting.ts";
+import { type Bounds, Estimate, TOLERANCE } from "./estimate.ts";
 import type { AdaptiveLimitChanged } from "./events.ts";
 import { type AdaptiveLimits, type CheckedAdaptiveLimitOptions, checkBounds } from "./options.ts";
 
@@ -24,6 +26,7 @@ export class Limiter implements PolicyPart {
   readonly #options: CheckedAdaptiveLimitOptions;
   readonly #pool: Pool;
   readonly #estimate: Estimate;
+  readonly #lasting: Lasting;
   #bounds: { min: number; max: number };
   #limit = 0;
   #sheddable = 0;
@@ -47,6 +50,7 @@ export class Limiter implements PolicyPart {
     this.#bounds = options.bounds;
     this.#sinceMs = options.clock.now();
     this.#estimate = new Estimate(options.initial);
+    this.#lasting = new Lasting(options.windowMs);
     this.#estimate.keep(this.#within());
     this.#follow();
   }
@@ -72,10 +76,13 @@ export class Limiter implements PolicyPart {
     }
     this.#count = 0;
     const startMs = this.#options.clock.now();
-    return next(operation).then((value) => {
-      this.#sample(startMs);
-      return this.#ended(value);
-    }, this.#failed);
+    return next(operation).then(
+      (value) => {
+        this.#sample(startMs);
+        return this.#ended(value);
+      },
+      (error: unknown) => this.#failedAfter(this.#options.clock.now() - startMs, error),
+    );
   }
 
   /** The bounds as they were given. */
@@ -107,14 +114,24 @@ export class Limiter implements PolicyPart {
     return value;
   };
 
-  readonly #failed = (error: unknown): never => {
+  readonly #failed = (error: unknown): never => this.#failedAfter(undefined, error);
+
+  /** @param tookMs Undefined for a call that was not timed. */
+  #failedAfter(tookMs: number | undefined, error: unknown): never {
     this.#running--;
     // Refused further in, or while waiting there: the server was not asked.
     const { blames, phase } = failureOf(error);
     const asked = phase !== "acquire" && phase !== "unsent" && !(error instanceof RejectedError);
-    if (blames === "load" && asked) this.#overload();
+    if (blames === "load" && asked && !this.#hadNoTime(tookMs, error)) this.#overload();
     throw error;
-  };
+  }
+
+  /** A limit in time that passed no later than calls are usually answered says something of the caller alone. */
+  #hadNoTime(tookMs: number | undefined, error: unknown): boolean {
+    if (!(error instanceof TimeoutError)) return false;
+    const { usualMs } = this.#estimate;
+    return usualMs !== undefined && (tookMs === undefined ? this.#every > 1 : tookMs <= TOLERANCE * usualMs);
+  }
 
   #share(priority: Priority): number {
     if (!this.#options.priorities || priority === "normal") return this.#limit;
@@ -128,7 +145,8 @@ export class Limiter implements PolicyPart {
     if (events.has("adaptive-limit:rejected")) {
       events.emit("adaptive-limit:rejected", { pool, label, priority, running: this.#running, limit: this.#limit });
     }
-    return Promise.reject(new BulkheadFullError(pool, this.#running, 0));
+    const error = new BulkheadFullError(pool, this.#running, 0);
+    return Promise.reject(this.#lasting.turnedAway(error, priority, this.#options.clock.now()));
   }
 
   #sample(startMs: number): void {

@@ -5,7 +5,7 @@ import type { Priority } from "@breakwater/core";
 
 /**
  * Why a call was turned away. `full`: as many wait as may; `displaced`: it made room for a call that is served before it;
- * `expired`: its deadline passed; `max-wait`: it waited as long as may be; `codel`: it waited too long in a queue that
+ * `expired`: its deadline passed, or was too near; `max-wait`: it waited as long as may be; `codel`: it waited too long in a queue that
  * stands.
  */
 export type BulkheadReason = "full" | "displaced" | "expired" | "max-wait" | "codel";

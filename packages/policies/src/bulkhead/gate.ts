@@ -3,33 +3,23 @@
  */
 import {
   abortReason,
-  BulkheadFullError,
-  type Failure,
   type Next,
   NodeLostError,
   type Operation,
   type PolicyPart,
   type Pool,
   PoolClosedError,
-  TimeoutError,
   type Timer,
 } from "@breakwater/core";
+import { Lasting } from "../budget/lasting.ts";
 import type { BulkheadReason } from "./events.ts";
 import { type BulkheadLimits, type CheckedBulkheadOptions, type CheckedLimits, checkLimits } from "./options.ts";
 import { type Place, Queue } from "./queue.ts";
+import { INTERRUPTED, refusalError } from "./refusal.ts";
 import { StandingQueue } from "./standing-queue.ts";
+import { UsualTime } from "./usual-time.ts";
 
 const RANKS = { critical: 0, normal: 1, sheddable: 2 } as const;
-
-/** As an adapter says it of who waits for a connection there. */
-const INTERRUPTED: Failure = {
-  phase: "connect",
-  effect: "none",
-  retry: "other-node",
-  blames: "node",
-  connection: "keep",
-  reason: "the node was lost before the call was sent",
-};
 
 /** A call that waits. */
 interface Waiter extends Place<Waiter> {
@@ -45,6 +35,8 @@ export class Gate implements PolicyPart {
   readonly #queue = new Queue<Waiter>();
   /** One for each rank: critical calls that hardly wait say nothing of the sheddable ones. */
   readonly #standing: readonly StandingQueue[];
+  readonly #lasting: Lasting;
+  readonly #usual = new UsualTime();
   #limits: CheckedLimits & { readonly maxConcurrent: number };
   #running = 0;
   /** Calls that did not have to wait. */
@@ -63,6 +55,7 @@ export class Gate implements PolicyPart {
       ...options.limits,
       maxConcurrent: options.limits.maxConcurrent ?? Math.max(1, Math.floor(pool.stats().max)),
     };
+    this.#lasting = new Lasting(options.intervalMs);
     this.#standing = Object.values(RANKS).map(() => new StandingQueue(options.targetMs, options.intervalMs));
   }
 
@@ -194,7 +187,7 @@ export class Gate implements PolicyPart {
         sinceMs,
         expiresAtMs: Math.min(deadline, sinceMs + maxWaitMs),
         operation,
-        admit: () => resolve(this.#run(operation, next)),
+        admit: () => resolve(this.#admit(operation, next)),
         refuse: reject,
         onAbort,
       };
@@ -203,6 +196,26 @@ export class Gate implements PolicyPart {
       this.#queued++;
       this.#watch(waiter.expiresAtMs, sinceMs);
     });
+  }
+
+  /** Runs a call that has waited, and learns from it how long calls take. */
+  #admit<T>(operation: Operation<T>, next: Next): Promise<T> {
+    if (operation.kind !== "query") return this.#run(operation, next);
+    const { clock } = this.#options;
+    const sinceMs = clock.now();
+    this.#running++;
+    return next(operation).then((value) => {
+      this.#usual.sample(clock.now() - sinceMs);
+      return this.#ok(value);
+    }, this.#failed);
+  }
+
+  /**
+   * Whether a call's deadline is so near that it would use the node and not be answered. One that nobody waits behind is
+   * let try: it keeps no other from being served, and what it takes is learned.
+   */
+  #isPastHelping({ deadline, kind }: Operation<unknown>, nowMs: number): boolean {
+    return kind === "query" && this.#queue.size > 0 && deadline - nowMs < this.#usual.ms;
   }
 
   /** Lets in as many as there are permits. Nobody who has expired runs, however late the timer is. */
@@ -215,6 +228,7 @@ export class Gate implements PolicyPart {
       const tooLong = this.#standing[waiter.rank]!.waited(nowMs - waiter.sinceMs, nowMs, this.#passes);
       if (waiter.expiresAtMs <= nowMs) this.#refuse(waiter, this.#whyExpired(waiter));
       else if (tooLong && this.#limits.order === "codel") this.#refuse(waiter, "codel");
+      else if (this.#isPastHelping(waiter.operation, nowMs)) this.#refuse(waiter, "expired");
       else waiter.admit();
     }
   }
@@ -276,23 +290,7 @@ export class Gate implements PolicyPart {
     if (events.has("bulkhead:rejected")) {
       events.emit("bulkhead:rejected", { pool, label, priority, why, waitedMs, running, waiting });
     }
-    if (why === "full" || why === "displaced") return new BulkheadFullError(pool, running, this.#limits.maxQueued);
-    return tooLate(pool, why, waitedMs);
+    const error = refusalError({ pool, why, waitedMs, running, maxQueued: this.#limits.maxQueued });
+    return this.#lasting.turnedAway(error, priority, this.#options.clock.now());
   }
-}
-
-function tooLate(pool: string, why: "expired" | "max-wait" | "codel", waitedMs: number): TimeoutError {
-  const reason = {
-    expired: "the deadline passed before a permit was free",
-    "max-wait": "no permit became free in time",
-    codel: "waited too long in a queue that does not get shorter",
-  }[why];
-  return new TimeoutError(pool, `${reason}, after ${Math.round(waitedMs)} ms`, {
-    phase: "acquire",
-    effect: "none",
-    retry: "other-node",
-    blames: "load",
-    connection: "keep",
-    reason,
-  });
 }

@@ -107,9 +107,7 @@ class Router implements Pool {
       const node = this.#chooser.atOnce(wanted);
       // Nearly every call: the node is known, takes calls freely, and serves it.
       if (node === undefined || node.gate !== undefined) return this.#route(wanted, node);
-      return this.#run(node, wanted).then(undefined, (error: unknown) =>
-        this.#route(wanted, undefined, { node, error }),
-      );
+      return this.#run(node, wanted, true);
     } catch (error) {
       // A rule's function may throw.
       return Promise.reject(error);
@@ -226,7 +224,9 @@ class Router implements Pool {
     this.events.emit("pool:closed", { pool: this.name });
   }
 
-  #run<T>(node: RouterNode, { operation, node: named }: Destination<T>): Promise<T> {
+  /** Runs a call on a node; where it `goesOn`, from its failure to the next one. */
+  #run<T>(node: RouterNode, wanted: Destination<T>, goesOn = false): Promise<T> {
+    const { operation, node: named } = wanted;
     const { hedged, signal } = operation;
     // A second go has asked before its node was chosen for good.
     if (hedged?.other === undefined && hedged?.sentTo(node.name) === false && signal !== undefined)
@@ -234,7 +234,8 @@ class Router implements Pool {
     const { clock, balancer } = this.#options;
     const { ejection } = this.#topology;
     // What is sent to a node by name, and what a caller's function does, cannot be compared between nodes.
-    const comparable = ejection.on && named === undefined && operation.kind === "query";
+    const comparable =
+      ejection.on && node.role === "replica" && named === undefined && operation.kind === "query";
     const startedMs = clock.now();
     if (node.begin(startedMs)) this.#topology.quiet(node);
     const { causality } = operation;
@@ -251,6 +252,7 @@ class Router implements Pool {
       },
       (error: unknown) => {
         node.end();
+        if (goesOn) return this.#route(wanted, undefined, { node, error });
         throw error;
       },
     );

@@ -56,8 +56,10 @@ describe.skipIf(image === "")(`a cluster in containers${why}`, { timeout: 120_00
         () => true,
       );
     });
+    expect(node.state).toBe("hung");
     node.resume();
     await node.waitUntilReady();
+    expect(node.state).toBe("running");
   });
 
   it("recovers from a killed backend", async () => {
@@ -77,10 +79,10 @@ describe.skipIf(image === "")(`a cluster in containers${why}`, { timeout: 120_00
     const [primary, ...replicas] = cluster.nodes.map((node) => node.connectionString);
     const db = breakwater({ primary: primary!, replicas });
     await db.query("CREATE TABLE orders (id int PRIMARY KEY)");
-    let on = true;
+    const load = { on: true };
     let acknowledged = 0;
     const writing = (async () => {
-      for (let id = 1; on; id += 1) {
+      for (let id = 1; load.on; id += 1) {
         await db.query("INSERT INTO orders VALUES ($1)", [id], { exactlyOnce: true });
         acknowledged += 1;
       }
@@ -90,7 +92,7 @@ describe.skipIf(image === "")(`a cluster in containers${why}`, { timeout: 120_00
     await cluster.failover({ kill: "kill" });
     const before = acknowledged;
     await until("more orders", () => Promise.resolve(acknowledged >= before + 20));
-    on = false;
+    load.on = false;
     await writing;
     expect(await db.query("SELECT count(*)::int AS n FROM orders", [], { consistency: "strong" })).toMatchObject({
       rows: [{ n: acknowledged }],

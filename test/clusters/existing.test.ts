@@ -58,8 +58,12 @@ describe("an existing cluster", () => {
 
   it("does what SQL can do", async () => {
     await cluster.waitForStreaming();
-    await cluster.replicas[0]!.pauseReplay();
-    await cluster.replicas[0]!.resumeReplay();
+    const replica = cluster.replicas[0]!;
+    const paused = "SELECT pg_is_wal_replay_paused() AS paused";
+    await replica.pauseReplay();
+    expect(await own.replicas[0]!.query(paused)).toEqual([{ paused: true }]);
+    await replica.resumeReplay();
+    expect(await own.replicas[0]!.query(paused)).toEqual([{ paused: false }]);
   });
 
   it("leaves the servers alone when it is closed", async () => {

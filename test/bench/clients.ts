@@ -16,6 +16,7 @@ import { sql as drizzleSql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { Kysely, PostgresDialect, sql as kyselySql } from "kysely";
 import CircuitBreaker from "opossum";
+import pRetry from "p-retry";
 import pg from "pg";
 import postgres from "postgres";
 import { createPool, sql as slonikSql } from "slonik";
@@ -131,6 +132,14 @@ export const CLIENTS: readonly Make[] = [
     return {
       name: "cockatiel on pg.Pool",
       query: (text, values) => policy.execute(() => pool.query(text, values)),
+      close: () => pool.end(),
+    };
+  },
+  (url) => {
+    const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
+    return {
+      name: "p-retry on pg.Pool",
+      query: (text, values) => pRetry(() => pool.query(text, values), { retries: 3 }),
       close: () => pool.end(),
     };
   },

@@ -89,12 +89,12 @@ await Promise.all(pools.map((pool) => pool.close()));
 
 /** How many turns of the microtask queue a call takes. */
 async function microtasks(call: Call): Promise<number> {
-  let over = false;
+  const state = { over: false };
   let turns = 0;
   const ended = call().then(() => {
-    over = true;
+    state.over = true;
   });
-  for (; !over; turns += 1) await undefined;
+  for (; !state.over; turns += 1) await Promise.resolve();
   await ended;
   return turns;
 }

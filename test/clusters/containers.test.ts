@@ -1,9 +1,13 @@
 /** Clusters in containers do what clusters on this machine do. BREAKWATER_CONTAINERS names the image, such as `postgres:17`. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { type Cluster, startCluster } from "@breakwater/chaos";
 import { containers } from "@breakwater/chaos/containers";
 import { breakwater } from "breakwater";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { command } from "../scenarios/command.ts";
 import { errorOf, until } from "../support/wait.ts";
 
 const image = process.env["BREAKWATER_CONTAINERS"] ?? "";
@@ -107,5 +111,16 @@ describe.skipIf(image === "")(`a cluster in containers${why}`, { timeout: 120_00
     const next = await cluster.switchover();
     expect(next).not.toBe(old);
     expect(old.role).toBe("replica");
+  });
+});
+
+describe.skipIf(image === "")(`a ready scenario in containers${why}`, { timeout: 240_000 }, () => {
+  it.each(["reply-loss", "failover"])("has the same end as on this machine: %s", async (name) => {
+    const folder = await mkdtemp(path.join(tmpdir(), "breakwater-containers-"));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const run = ["chaos", "run", name, "--image", image, "--seed", "7"];
+    expect(await command(folder, ...run)).toMatchObject({ code: 0, error: "" });
+    const bare = await command(folder, ...run, "--against", "bare");
+    expect([bare.code, bare.out]).toEqual([1, expect.stringContaining("doubled-write")]);
   });
 });

@@ -14,10 +14,13 @@ import { failing, fakeCall, fakePool, ManualClock } from "@breakwater/core/testi
 import {
   adaptiveLimit,
   bulkhead,
+  chaos,
   circuitBreaker,
   coalesce,
+  commitResolution,
   fallback,
   hedge,
+  leakWatch,
   retry,
   retryBudget,
   router,
@@ -35,6 +38,7 @@ function wholeStack(clock: ManualClock, answer: () => unknown = () => "ok"): Poo
       throttle({ clock }),
       bulkhead({ clock }),
       adaptiveLimit({ clock }),
+      chaos({ clock }),
     )(
       fakePool((call) => {
         const role = name === "db1" ? ("primary" as const) : ("replica" as const);
@@ -43,19 +47,22 @@ function wholeStack(clock: ManualClock, answer: () => unknown = () => "ok"): Poo
     );
   const nodes = router({ primary: node("db1"), replicas: [node("db2"), node("db3")], clock });
   return compose(
+    leakWatch({ clock }),
     coalesce({ clock }),
     fallback({ for: { codes: ["none"] }, value: 1 }),
     timeout({ limitMs: 5_000, clock }),
     hedge({ clock }),
     retry({ clock }),
+    commitResolution({ clock }),
     timeout({ limitMs: 1_000, clock }),
   )(nodes);
 }
 
-const NODE = ["circuit-breaker", "throttle", "bulkhead", "adaptive-limit"];
+const NODE = ["circuit-breaker", "throttle", "bulkhead", "adaptive-limit", "chaos"];
 
 /** What each may be told, and what it must refuse. */
 const CHANGES: readonly (readonly [string, Record<string, unknown>, Record<string, unknown>])[] = [
+  ["leak-watch", { maxHeldMs: 50, forceReturnAfterMs: 90 }, { maxHeldMs: 50, forceReturnAfterMs: 49 }],
   ["coalesce", { maxKeys: 5 }, { maxKeys: 0 }],
   ["fallback", { writes: "any", value: 2 }, { writes: "some" }],
   ["timeout", { limitMs: 70 }, { limitMs: -1 }],
@@ -63,9 +70,11 @@ const CHANGES: readonly (readonly [string, Record<string, unknown>, Record<strin
   ["hedge", { quantile: 0.9, minDelayMs: 1, toPrimary: true }, { quantile: 1 }],
   ["retry", { maxRetries: 7, initialDelayMs: 1, budget: false }, { maxRetries: 1, maxDelayMs: 0 }],
   ["router", { failoverWaitMs: 5, maxWaiting: 3, ejection: { failures: 2 } }, { ejection: { maxRatio: 2 } }],
+  ["commit-resolution", { exactlyOnce: true, limitMs: 5 }, { graceMs: 5, limitMs: 0 }],
   ["db1/circuit-breaker", { breakMs: 50, slowCallMs: 90 }, { breakMs: 5, slowCallRatio: 2 }],
   ["db2/throttle", { factor: 3 }, { factor: 0 }],
   ["db3/bulkhead", { maxConcurrent: 2, maxWaitMs: 9 }, { maxConcurrent: 3, maxQueued: -1 }],
+  ["db2/chaos", { faults: [{ fault: "latency", latencyMs: 5 }] }, { faults: [{ fault: "latency", latencyMs: 9 }, { fault: "none" }] }],
   ["db3/adaptive-limit", { min: 2, max: 8 }, { min: 3, max: 2 }],
 ];
 
@@ -76,11 +85,13 @@ describe("the controls of a stack", () => {
       .list()
       .map(({ name }) => name);
     expect(names).toEqual([
+      "leak-watch",
       "coalesce",
       "fallback",
       "timeout",
       "hedge",
       "retry",
+      "commit-resolution",
       "timeout#2",
       "router",
       ...["db1", "db2", "db3"].flatMap((node) => NODE.map((one) => `${node}/${one}`)),
@@ -169,6 +180,23 @@ describe("the controls of a stack", () => {
     expect(() => controls.get("retry").act("changeBudget", { ratio: 2 })).toThrow(OptionError);
     controls.get("retry").act("changeBudget", { ratio: 0.5 });
     expect(budget.stats().refused).toBe(1);
+  });
+
+  it("strike with faults and end them", async () => {
+    const inner = fakePool(() => "ok");
+    const policyOf = chaos({ clock: new ManualClock() });
+    const pool = policyOf(inner);
+    const hand = controlsOf(pool).get("chaos");
+    const fault = hand.act("inject", { fault: "error", phase: "unsent", times: 1 }) as { readonly hits: number };
+    expect(hand.options()).toMatchObject({ faults: [{ fault: "error", phase: "unsent", times: 1 }] });
+    await expect(pool.execute(fakeCall())).rejects.toThrow();
+    expect(fault.hits).toBe(1);
+    expect(hand.options()).toEqual({ faults: [] });
+    hand.configure({ faults: [{ fault: "error", phase: "unsent" }] });
+    await expect(pool.execute(fakeCall())).rejects.toThrow();
+    hand.act("off");
+    expect(await pool.execute(fakeCall())).toBe("ok");
+    expect(inner.calls).toHaveLength(1);
   });
 
   it("isolate a breaker, reset it, drain a node, weigh it, by name", async () => {

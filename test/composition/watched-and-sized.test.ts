@@ -1,5 +1,5 @@
 import { compose, database, driverPool, type EventMap } from "@breakwater/core";
-import { fakeDialect, fakeDriver, ManualClock } from "@breakwater/core/testing";
+import { fakeDialect, fakeDriver, fakePool, ManualClock } from "@breakwater/core/testing";
 import { autosize, leakWatch, retry, router, timeout } from "@breakwater/policies";
 import { describe, expect, it } from "vitest";
 
@@ -50,3 +50,37 @@ describe("leakWatch and autosize in a stack", () => {
     expect(clock.pending).toBe(0);
   });
 });
+
+describe("a new size", () => {
+  it("reaches every pool of a stack, or is refused before any has changed", () => {
+    const sizes: number[] = [];
+    const sized = (name: string) => {
+      const driver = fakeDriver(() => undefined, 4);
+      driver.resize = (_min: number, to: number) => void sizes.push(to);
+      return driverPool(driver, fakeDialect, { name });
+    };
+    const around = compose(timeout({ limitMs: 50 }), retry());
+    database(around(router({ primary: sized("a"), replicas: [timeout({ limitMs: 50 })(sized("b"))] }))).resize({ max: 7 });
+    expect(sizes).toEqual([7, 7]);
+    const usage = expect.objectContaining({ code: "ERR_BREAKWATER_USAGE" }) as unknown;
+    for (const pool of [
+      fakePool(),
+      around(fakePool()),
+      around(router({ primary: sized("a"), replicas: [fakePool()] })),
+      router({ primary: sized("a"), replicas: [timeout({ limitMs: 50 })(fakePool())] }),
+    ]) {
+      expect(thrown(() => database(pool).resize({ max: 9 }))).toEqual(usage);
+    }
+    expect(sizes).toEqual([7, 7]);
+    expect(thrown(() => autosize({ max: 5 })(around(fakePool())))).toEqual(usage);
+  });
+});
+
+function thrown(run: () => void): unknown {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,14 +1,14 @@
 import { fromPg } from "@breakwater/pg";
 import pg from "pg";
-import { adapterConformance } from "./adapter.ts";
+import { postgresConformance } from "./adapter.ts";
 
-adapterConformance("pg, of a configuration", ({ application, acquireTimeoutMs, ...config }, lifecycle) =>
+postgresConformance("pg, of a configuration", ({ application, acquireTimeoutMs, ...config }, lifecycle) =>
   fromPg({ ...config, application_name: application }, { acquireTimeoutMs, ...lifecycle }),
 );
 
-adapterConformance(
+postgresConformance(
   "pg, of a pool",
   ({ application, acquireTimeoutMs, ...config }) =>
     fromPg(new pg.Pool({ ...config, application_name: application }), { acquireTimeoutMs }),
-  { lifecycle: false },
+  { cannot: { lifecycle: "whoever made the pool says how its connections live" } },
 );

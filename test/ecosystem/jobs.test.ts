@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Logger, quickAddJob, run as runWorker } from "graphile-worker";
+import { Client } from "breakwater/pg";
 import { runner as migrate } from "node-pg-migrate";
 import { PgBoss } from "pg-boss";
+import { migrate as runMigrations } from "postgres-migrations";
 import { describe, expect, it } from "vitest";
 import { useCluster, withPool } from "./support.ts";
 
@@ -68,11 +70,34 @@ describe("node-pg-migrate on asPgPool", () => {
           ["down", null],
         ] as const) {
           const dbClient = await pool.connect();
-          await migrate({ dbClient, dir, direction, migrationsTable: "migrations", log: () => undefined });
+          await migrate({ dbClient, dir, direction, migrationsTable: "shelf_migrations", log: () => undefined });
           dbClient.release();
           expect(await shelves()).toBe(name);
         }
       });
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+});
+
+describe("postgres-migrations on a Client of breakwater/pg", () => {
+  it("migrates once", async () => {
+    const dir = mkdtempSync(path.join(tmpdir(), "breakwater-migrations-"));
+    try {
+      writeFileSync(path.join(dir, "1_rooms.sql"), "CREATE TABLE rooms (id int);");
+      // It looks for its table in all schemas, and others have one of that name.
+      await cluster().primary.query("CREATE DATABASE rooms");
+      const url = new URL(cluster().primary.connectionString);
+      url.pathname = "/rooms";
+      for (const times of [1, 2]) {
+        const client = new Client(url.href);
+        await client.connect();
+        const done = await runMigrations({ client }, dir);
+        // It counts its own table among them.
+        expect(done).toHaveLength(times === 1 ? 2 : 0);
+        await client.end();
+      }
     } finally {
       rmSync(dir, { recursive: true, force: true });
     }

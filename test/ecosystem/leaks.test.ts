@@ -7,22 +7,12 @@ import Cursor from "pg-cursor";
 import QueryStream from "pg-query-stream";
 import type pg from "pg";
 import { describe, expect, it } from "vitest";
+import { dice } from "./dice.ts";
 import { useCluster } from "./support.ts";
 
 const cluster = useCluster();
 const OPERATIONS = 4_000;
 const SERIES = "SELECT g FROM generate_series(1, 500) AS g";
-
-/** A seeded sequence of numbers from 0 to 1 (mulberry32). */
-function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface ObservedPool {
   readonly pool: pg.Pool;

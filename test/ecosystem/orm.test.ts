@@ -141,6 +141,32 @@ describe("Knex on asPgPool", () => {
   });
 });
 
+describe("Knex on breakwater/pg", () => {
+  it("makes its clients of the module, and streams", async () => {
+    class Client extends PostgresClient {
+      protected override _driver(): unknown {
+        return driver;
+      }
+    }
+    const connection = { connectionString: cluster().primary.connectionString };
+    const db = knex({
+      client: Client as typeof knex.Client,
+      connection,
+      searchPath: ["public"],
+      pool: { min: 0, max: 3 },
+    });
+    await db.schema.createTable("knex_client_books", (table) => table.text("title"));
+    await db("knex_client_books").insert([{ title: "Orlando" }, { title: "Flush" }]);
+    const held = (await db.client.acquireConnection()) as unknown;
+    expect(held).toBeInstanceOf(driver.Client);
+    await db.client.releaseConnection(held);
+    const titles: string[] = [];
+    for await (const { title } of db("knex_client_books").select("title").stream()) titles.push(title as string);
+    expect(titles).toEqual(["Orlando", "Flush"]);
+    await db.destroy();
+  });
+});
+
 describe("Sequelize on breakwater/pg", () => {
   it("takes the module", async () => {
     const db = new Sequelize(cluster().primary.connectionString, {

@@ -1,5 +1,7 @@
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { Client } from "breakwater/pg";
+import pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import Cursor from "pg-cursor";
 import QueryStream from "pg-query-stream";
@@ -73,5 +75,31 @@ describe("streams on asPgPool", () => {
       await expect(lines(pool.query(new QueryStream(SERIES)))).rejects.toThrow("Cannot use a pool");
       await expect(pool.query(new Cursor(SERIES)).read(1)).rejects.toThrow("Cannot use a pool");
     });
+  });
+});
+
+describe("cursors and streams on a Client of breakwater/pg", () => {
+  it("reads them in turn, and is ended with one that is left half way", async () => {
+    const client = new Client(cluster().primary.connectionString);
+    await client.connect();
+    const cursor = client.query(new Cursor<{ g: number }>("SELECT g FROM generate_series(1, 100) AS g"));
+    const after = client.query("SELECT 1 AS one");
+    expect((await cursor.read(2)).map(({ g }) => g)).toEqual([1, 2]);
+    await cursor.close();
+    expect((await after).rows).toEqual([{ one: 1 }]);
+    await client.query("BEGIN");
+    let sum = 0;
+    for await (const { g } of client.query(
+      new QueryStream("SELECT g FROM generate_series(1, 100) AS g"),
+    ) as AsyncIterable<{ g: number }>)
+      sum += g;
+    expect(sum).toBe(5_050);
+    await client.query("COMMIT");
+    await expect(client.query(new Cursor("SELECT nothing")).read(1)).rejects.toMatchObject({ code: "42703" });
+    expect(client.query(new pg.Query("SELECT 1"))).toBeInstanceOf(pg.Query);
+    await client.query(new Cursor("SELECT g FROM generate_series(1, 100) AS g")).read(1);
+    const never = client.query(new Cursor("SELECT 1"));
+    await client.end();
+    await expect(never.read(1)).rejects.toThrow(/./);
   });
 });

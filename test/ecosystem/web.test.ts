@@ -4,6 +4,7 @@ import connectPgSimple from "connect-pg-simple";
 import session from "express-session";
 import fastify from "fastify";
 import { promisify } from "node:util";
+import { RateLimiterPostgres } from "rate-limiter-flexible";
 import { describe, expect, it } from "vitest";
 import { useCluster, withPool } from "./support.ts";
 
@@ -47,5 +48,20 @@ describe("@fastify/postgres on breakwater/pg", () => {
     expect(answer.json()).toEqual([{ path: "/" }]);
     expect(app.pg.pool).toBeInstanceOf(driver.Pool);
     await app.close();
+  });
+});
+
+describe("rate-limiter-flexible on asPgPool", () => {
+  it("knows a pool by its name, counts, and refuses", async () => {
+    await withPool(cluster(), async (pool) => {
+      const limiter = await new Promise<RateLimiterPostgres>((resolve, reject) => {
+        const made: RateLimiterPostgres = new RateLimiterPostgres(
+          { storeClient: pool, points: 2, duration: 60, tableName: "limits", keyPrefix: "visits" },
+          (error?: Error) => (error === undefined ? resolve(made) : reject(error)),
+        );
+      });
+      await Promise.all([limiter.consume("vita"), limiter.consume("vita")]);
+      await expect(limiter.consume("vita")).rejects.toMatchObject({ remainingPoints: 0 });
+    });
   });
 });

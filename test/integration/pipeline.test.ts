@@ -126,10 +126,10 @@ describe("reads that share connections", () => {
   it("fails nobody, in the recommended stack, when connections are ended again and again", async () => {
     const db = keep(breakwater({ primary: config(10) }));
     await prove(db, POINT, [1]);
-    let over = false;
+    const load = { over: false };
     let answers = 0;
     const callers = several(16, async (caller) => {
-      for (let id = caller + 1; !over; id = (id % 1_000) + 1) {
+      for (let id = caller + 1; !load.over; id = (id % 1_000) + 1) {
         const { rows } = await db.query(POINT, [id]);
         expect(rows).toEqual([{ name: `thing ${id}` }]);
         answers += 1;
@@ -142,7 +142,7 @@ describe("reads that share connections", () => {
           WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`,
       );
     }
-    over = true;
+    load.over = true;
     await callers;
     expect(answers).toBeGreaterThan(100);
   });
@@ -167,14 +167,14 @@ describe("reads that share connections", () => {
   it("leaves connections to those who need one to themselves", async () => {
     const db = open({}, 1);
     await prove(db, POINT, [1]);
-    let over = false;
+    const load = { over: false };
     const readers = several(16, async () => {
-      while (!over) await db.query(POINT, [1]);
+      while (!load.over) await db.query(POINT, [1]);
     });
     for (let round = 0; round < 5; round += 1) {
       await db.transaction((transaction) => transaction.query("UPDATE things SET name = name WHERE id = 2"));
     }
-    over = true;
+    load.over = true;
     await readers;
     expect(db.stats()).toMatchObject({ total: 1, active: 0, waiting: 0 });
   });

@@ -123,7 +123,7 @@ describe("a statement over the wire", () => {
   });
 
   /** The same statement by `pg`, and four times by the layer: sent whole, prepared, from what was prepared, and shared. */
-  async function compare(db: Database, statement: { text: string; values?: unknown[]; rowMode?: "array" }) {
+  async function expectSame(db: Database, statement: { text: string; values?: unknown[]; rowMode?: "array" }) {
     const expected = await plain.query(statement as pg.QueryConfig);
     for (let use = 1; use <= 4; use += 1) {
       const result = (await db.query(statement)) as unknown as pg.QueryResult;
@@ -142,8 +142,8 @@ describe("a statement over the wire", () => {
     const db = open();
     for (const literal of literals) {
       const text = `SELECT $1::text::"${type}" AS one, NULL::"${type}" AS none, ARRAY[$1::text::"${type}", NULL] AS many`;
-      await compare(db, { text, values: [literal] });
-      await compare(db, { text, values: [literal], rowMode: "array" });
+      await expectSame(db, { text, values: [literal] });
+      await expectSame(db, { text, values: [literal], rowMode: "array" });
     }
   });
 
@@ -151,10 +151,10 @@ describe("a statement over the wire", () => {
     const db = open();
     const text = `SELECT 'good'::mood AS mood, ROW(1, 'x,"y')::pair AS pair, 3::positive AS positive, $1::int AS a, 2 AS a,
       4 AS "__proto__", 5 AS "constructor", 7, 8 AS "1", 'x' AS "a""b\\c", '{}'::int[] AS "${"é".repeat(20)}"`;
-    await compare(db, { text, values: [1] });
-    await compare(db, { text: "SELECT", values: [] });
-    await compare(db, { text: "SELECT FROM things WHERE id < 3" });
-    await compare(db, { text: "SELECT * FROM things WHERE id < $1 ORDER BY id", values: [0] });
+    await expectSame(db, { text, values: [1] });
+    await expectSame(db, { text: "SELECT", values: [] });
+    await expectSame(db, { text: "SELECT FROM things WHERE id < 3" });
+    await expectSame(db, { text: "SELECT * FROM things WHERE id < $1 ORDER BY id", values: [0] });
     const { rows } = await db.query('SELECT 4 AS "__proto__", $1::int AS one', [1]);
     expect(Object.getPrototypeOf(rows[0])).toBe(Object.prototype);
   });
@@ -163,7 +163,7 @@ describe("a statement over the wire", () => {
     const db = open();
     for (const value of VALUES) {
       const type = value instanceof Uint8Array ? "bytea" : "text";
-      await compare(db, { text: `SELECT $1::${type} AS value, $2::text AS more`, values: [value, "x"] });
+      await expectSame(db, { text: `SELECT $1::${type} AS value, $2::text AS more`, values: [value, "x"] });
     }
   });
 
@@ -194,12 +194,12 @@ describe("a statement over the wire", () => {
     for (let use = 1; use <= 4; use += 1) expect(await ask()).toEqual([{ four: 1, eight: "1" }]);
     const types = { getTypeParser: () => (value: string) => `<${value}>` };
     expect(await ask({ types })).toEqual([{ four: "<1>", eight: "<1>" }]);
-    const before = pg.types.getTypeParser(20);
-    pg.types.setTypeParser(20, BigInt);
+    const before = pg.types.getTypeParser(pg.types.builtins.INT8);
+    pg.types.setTypeParser(pg.types.builtins.INT8, BigInt);
     try {
       expect(await ask()).toEqual([{ four: 1, eight: 1n }]);
     } finally {
-      pg.types.setTypeParser(20, before as (value: string) => unknown);
+      pg.types.setTypeParser(pg.types.builtins.INT8, before as (value: string) => unknown);
     }
     expect(await ask()).toEqual([{ four: 1, eight: "1" }]);
   });
@@ -240,9 +240,9 @@ describe("a statement over the wire", () => {
       for (let use = 1; use <= 4; use += 1) {
         const error: Error = await db.query(statement).then(fail, (reason: Error) => reason);
         expect(error).toBeInstanceOf(pg.DatabaseError);
-        expect({ ...error, length: 0 }).toEqual({ ...expected, length: 0 });
         // Where a prepared statement is spoken of, it has a name.
-        expect(error.message.replace(/"breakwater_\d+"/, '""')).toBe(expected.message);
+        const message = error.message.replace(/"breakwater_\d+"/, '""');
+        expect(Object.assign(error, { length: 0, message })).toEqual(Object.assign(expected, { length: 0 }));
       }
     }
     expect(db.stats()).toMatchObject({ total: 1, idle: 1 });

@@ -1,11 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { Client } from "@breakwater/pg";
+import { Client, Pool } from "@breakwater/pg";
 import { type Database, database, fromPg, policy, retry } from "breakwater";
 import driver, * as module from "breakwater/pg";
 import pg from "pg";
 import { describe, expect, it } from "vitest";
+import { dice } from "../ecosystem/dice.ts";
 import { useServer } from "./support.ts";
 
 const server = useServer();
@@ -84,6 +85,13 @@ describe("breakwater/pg", () => {
   function driverOf(): typeof driver {
     return module.driverModule({ breakwater: { name: "shop" }, face: { label: "orders", keepAfterError: true } });
   }
+
+  it("has the names by which libraries tell a pool from a client", () => {
+    for (const made of [driver, driverOf(), { Pool, Client }]) {
+      expect(made.Client.name).toBe(pg.Client.name);
+      expect(made.Pool.name).toBe("Pool");
+    }
+  });
 
   it("refuses wrong options at once", () => {
     expect(() => new Client({ face: { drainMs: -1 } })).toThrow(/drainMs/);
@@ -184,11 +192,43 @@ describe("a Client on a stack", () => {
     await client.end();
   });
 
-  it("is given up while it connects", async () => {
+  it("is given up while it connects, which nobody has to hear of", async () => {
     const client = new Client({ ...observed().config });
     const connecting = client.connect();
     await client.end();
     await expect(connecting).rejects.toThrow("Connection terminated");
+    const unheard = new Client(observed().config);
+    void unheard.connect();
+    await unheard.end();
+  });
+
+  it("does what has been asked for before it ends", async () => {
+    const client = new Client(observed().config);
+    const connecting = client.connect();
+    const asked = [client.query("SELECT 1 AS at"), client.query("SELECT 2 AS at")];
+    await client.end();
+    await connecting;
+    expect((await Promise.all(asked)).map(({ rows }) => rows as unknown)).toEqual([[{ at: 1 }], [{ at: 2 }]]);
+  });
+
+  it("cuts off what does not end in time", async () => {
+    const client = await connected({ ...observed().config, face: { drainMs: 20 } });
+    const [slow] = await Promise.allSettled([client.query("SELECT pg_sleep(60)"), client.end()]);
+    expect(slow).toMatchObject({ status: "rejected", reason: { message: "Connection terminated" } });
+  });
+
+  it("tells by the stack of an error who asked", async () => {
+    const client = await connected(observed().config);
+    const pool = new Pool({ connectionString: server().directConnectionString });
+    async function whoAsked(asked: Pick<pg.Client, "query">): Promise<void> {
+      await asked.query("SELECT nothing");
+    }
+    for (const asked of [client, pool]) {
+      const error: unknown = await whoAsked(asked as pg.Client).catch((reason: unknown) => reason);
+      expect((error as Error).stack).toContain("whoAsked");
+    }
+    await client.end();
+    await pool.end();
   });
 
   it("sends single statements through the stack, and transactions over its own connection", async () => {
@@ -250,6 +290,64 @@ describe("a Client on a stack", () => {
     expect(await heard).toMatchObject([{ channel: "news", payload: "today" }]);
     expect(notices).toEqual(["look"]);
     await client.end();
+  });
+});
+
+describe("the same statements on pg's Client and on one of a stack", () => {
+  const STATEMENTS = [
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT here",
+    "ROLLBACK TO here",
+    "INSERT INTO same VALUES (1) RETURNING id",
+    "UPDATE same SET id = id + 1",
+    "SELECT count(*)::int AS count, sum(id)::int AS sum FROM same",
+    "SELECT 1 / 0",
+    "SELECT nothing",
+    "SELECT $1::int AS given",
+    "SET TIME ZONE 'Asia/Tokyo'",
+    "SET LOCAL TIME ZONE 'UTC'",
+    "SHOW TIME ZONE",
+    "SELECT extract(timezone FROM now())::int AS east",
+    "BEGIN; SELECT 1 / 0",
+    "SELECT 1 AS one; SELECT 2 AS two",
+    "",
+  ] as const;
+
+  async function outcomes(client: pg.Client, seed: number, waits: boolean): Promise<unknown[]> {
+    const random = dice(seed);
+    await client.connect();
+    await client.query("CREATE TEMP TABLE IF NOT EXISTS unused (id int)");
+    const asked: Promise<unknown>[] = [];
+    for (let number = 0; number < 120; number += 1) {
+      const text = STATEMENTS[Math.floor(random() * STATEMENTS.length)]!;
+      const answer = client.query(text, text.includes("$1") ? [number] : undefined).then(
+        (result) => [result].flat().map(({ command, rowCount, rows }) => ({ text, command, rowCount, rows })),
+        (error: unknown) => ({ text, code: (error as { code?: unknown }).code, message: (error as Error).message }),
+      );
+      asked.push(answer);
+      if (waits && random() < 0.7) await answer;
+    }
+    const all = await Promise.all(asked);
+    await client.query("ROLLBACK");
+    await client.end();
+    return all;
+  }
+
+  it.each([1, 2, 3, 4, 5, 6])("have the same outcomes (seed %i)", async (seed) => {
+    const connectionString = server().directConnectionString;
+    const again = "DROP TABLE IF EXISTS same; CREATE TABLE same (id int)";
+    for (const waits of [true, false]) {
+      await server().query(again);
+      const theirs = await outcomes(new pg.Client({ connectionString }), seed, waits);
+      for (const config of [observed().config, { connectionString }]) {
+        await server().query(again);
+        expect(await outcomes(new Client(config), seed, waits)).toEqual(theirs);
+      }
+      await server().query(again);
+      expect(await outcomes(new module.Client({ connectionString }), seed, waits)).toEqual(theirs);
+    }
   });
 });
 

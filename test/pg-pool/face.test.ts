@@ -99,6 +99,26 @@ describe("asPgPool", () => {
     await pool.end();
   });
 
+  it("takes a statement of a class that makes its text when it is asked for it, as tagged templates do", async () => {
+    class Tagged {
+      readonly values: readonly unknown[] = [2];
+      readonly name = undefined;
+      get text(): string {
+        return "SELECT $1::int AS two";
+      }
+      get rowMode(): string {
+        return "array";
+      }
+    }
+    const { db } = observed(1);
+    const pool = asPgPool(db, { clientsThroughStack: true });
+    expect((await pool.query(new Tagged() as unknown as pg.QueryConfig)).rows).toEqual([[2]]);
+    const client = await pool.connect();
+    expect((await client.query(new Tagged() as unknown as pg.QueryConfig)).rows).toEqual([[2]]);
+    client.release();
+    await pool.end();
+  });
+
   it("keeps what an error means beside the error", async () => {
     const { db } = observed();
     const pool = asPgPool(db);

@@ -4,6 +4,7 @@ import path from "node:path";
 import type { RunRecord } from "@breakwater/chaos";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { packages, ROOT } from "../packages/tree.ts";
+import { alive } from "../support/processes.ts";
 import { until } from "../support/wait.ts";
 import { command, start } from "./command.ts";
 
@@ -22,16 +23,8 @@ async function records(name: string): Promise<RunRecord[]> {
   return JSON.parse(await readFile(file(name), "utf8")) as RunRecord[];
 }
 
-/** Processes of servers whose data stand in a run of this folder's commands. */
-async function alive(pids: readonly number[]): Promise<number[]> {
-  return pids.filter((pid) => {
-    try {
-      return process.kill(pid, 0);
-    } catch {
-      return false;
-    }
-  });
-}
+/** The promise: so long after the command was killed, its servers are gone. */
+const GONE_MS = 5_000;
 
 const STILL = `name: still
 cluster: { replicas: 0 }
@@ -147,32 +140,26 @@ describe("breakwater", () => {
     expect(replayed!.steps.map(({ text }) => text)).toEqual(violated!.steps.map(({ text }) => text));
   });
 
-  it("shows a failover: bare pg.Pool doubles writes, the preset passes", async () => {
-    const both = await Promise.all(
-      ["breakwater", "bare"].map((who) =>
-        command(
-          folder,
-          "chaos",
-          "run",
-          "failover",
-          "--seed",
-          "11",
-          "--against",
-          who,
-          "--json",
-          `${who}.json`,
-          "--store",
-          who,
-        ),
-      ),
-    );
-    expect(both.map(({ code }) => code)).toEqual([0, 1]);
-    const [passed] = await records("breakwater.json");
-    const [violated] = await records("bare.json");
+  it("shows a failover: bare pg.Pool doubles writes, the preset passes, and one report compares them", async () => {
+    const against = ["--against", "breakwater", "--against", "bare"];
+    const outputs = ["--json", "both.json", "--report", "pages/both.html", "--store", "both"];
+    const { code, out } = await command(folder, "chaos", "run", "failover", "--seed", "11", ...against, ...outputs);
+    expect([code, out]).toEqual([1, expect.stringContaining("2 runs: 1 passed, 1 violated, 0 could not be done")]);
+    expect(out).toContain("replay: breakwater chaos replay 11 failover --against bare, kept in");
+    const [passed, violated] = await records("both.json");
+    expect(passed).toMatchObject({ subject: "breakwater", verdict: "passed" });
     expect(passed!.nodes.map(({ name, spans }) => `${name} ${spans.at(-1)!.state} ${spans.at(-1)!.detail}`)).toContain(
       "n1 primary stopped",
     );
     expect(violated!.violations.map(({ kind }) => kind)).toContain("doubled-write");
+    const page = await readFile(file("pages/both.html"), "utf8");
+    expect(page.match(/<section class="run"/g)).toHaveLength(2);
+    for (const text of ["breakwater", "pg.Pool with retry", "doubled-write", "failover"]) expect(page).toContain(text);
+    const unsure = await command(folder, "chaos", "replay", "11", "--store", "both");
+    expect([unsure.code, unsure.error]).toEqual([
+      2,
+      expect.stringContaining("failover --against bare, failover --against breakwater"),
+    ]);
   });
 
   it("ends its servers when it is interrupted", async () => {
@@ -185,7 +172,7 @@ describe("breakwater", () => {
     expect(out).toContain("interrupted");
   });
 
-  it("leaves no server when it is killed", async () => {
+  it("leaves no server five seconds after it is killed", async () => {
     await writeFile(file("still.yaml"), STILL);
     // In the checkout, where the kit is found.
     const module = path.join(ROOT, "test", `.telltale-${process.pid}.mjs`);
@@ -194,12 +181,13 @@ describe("breakwater", () => {
       const running = start(folder, "chaos", "run", "still.yaml", "--against", module);
       await running.said(/until acknowledged: 5/);
       const pids = (await readFile(file("pids"), "utf8")).trim().split("\n").map(Number);
-      expect(await alive(pids)).toEqual(pids);
+      expect(alive(pids)).toEqual(pids);
       running.child.kill("SIGKILL");
       await running.ended;
       await until(
-        () => "the servers to be gone",
-        async () => (await alive(pids)).length === 0,
+        () => `the servers ${alive(pids).join(", ")} to be gone`,
+        () => alive(pids).length === 0,
+        GONE_MS,
       );
     } finally {
       await rm(module, { force: true });

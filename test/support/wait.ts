@@ -6,9 +6,13 @@ import { setTimeout as delay } from "node:timers/promises";
 /** Longest that anything is awaited, in milliseconds: ten times what a loaded machine needs. */
 const LIMIT_MS = 20_000;
 
-/** Asks again until the answer is true. */
-export async function until(what: string | (() => string), answer: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + LIMIT_MS;
+/** Asks again until the answer is true, at most so long. */
+export async function until(
+  what: string | (() => string),
+  answer: () => boolean | Promise<boolean>,
+  limitMs: number = LIMIT_MS,
+): Promise<void> {
+  const end = performance.now() + limitMs;
   while (!(await answer())) {
     if (performance.now() > end) throw new Error(`waited in vain for ${typeof what === "string" ? what : what()}`);
     await delay(5);

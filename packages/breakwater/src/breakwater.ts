@@ -3,6 +3,8 @@
  *
  *     Database ─ timeout ─ [hedge] ─ retry ─ commit resolution ─ router ─┬─ circuit breaker ─ pg pool ─ primary
  *                                                                        └─ circuit breaker ─ pg pool ─ replica …
+ *
+ * Between a circuit breaker and its pool there may be throttle, bulkhead and adaptive limit.
  */
 import {
   type Clock,
@@ -14,7 +16,7 @@ import {
   type Random,
   text,
 } from "@breakwater/core";
-import { checkPgSource, fromPg, type FromPgOptions, type PgSource } from "@breakwater/pg";
+import type { FromPgOptions } from "@breakwater/pg";
 import {
   circuitBreaker,
   type CircuitBreakerOptions,
@@ -30,22 +32,25 @@ import {
   timeout,
 } from "@breakwater/policies";
 import { BreakwaterDatabase } from "./breakwater-database.ts";
-import { atAddress, environmentSource, withMax } from "./environment.ts";
+import { atAddress, environmentSource } from "./environment.ts";
+import { type OverloadOptions, overloadPolicies } from "./overload.ts";
+import { addressable, type BreakwaterSource, isPool, poolOf } from "./source.ts";
 
 /** A node with what the router should know of it. */
 export interface BreakwaterNode extends Omit<NodeOptions, "pool"> {
-  /** A connection string, a configuration of `pg`, or a `pg.Pool`. */
-  readonly source: PgSource;
+  /** A connection string, a configuration of `pg`, a `pg.Pool`, or a pool of another adapter. */
+  readonly source: BreakwaterSource;
 }
 
-export interface BreakwaterOptions {
+export interface BreakwaterOptions extends OverloadOptions {
   /**
-   * A connection string, a configuration of `pg`, a `pg.Pool`, or one of these as `source` beside a name, weight or zone.
+   * A connection string, a configuration of `pg`, a `pg.Pool`, a pool that another adapter has made, or one of these as
+   * `source` beside a name, weight or zone.
    * @default `DATABASE_URL`, else what `pg` makes of `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD` and `PGDATABASE`
    */
-  readonly primary?: PgSource | BreakwaterNode;
+  readonly primary?: BreakwaterSource | BreakwaterNode;
   /** The same for each replica; at least one if given. Which node is the primary is observed, not assumed. */
-  readonly replicas?: readonly (PgSource | BreakwaterNode)[];
+  readonly replicas?: readonly (BreakwaterSource | BreakwaterNode)[];
   /** Stands in errors, events and metrics. @default "breakwater" */
   readonly name?: string;
   /** Longest that a call may take, all attempts together, in milliseconds; false for no limit. @default 30000 */
@@ -60,11 +65,11 @@ export interface BreakwaterOptions {
   readonly circuitBreaker?: CircuitBreakerOptions | false;
   /** Options of the `router`. */
   readonly router?: Omit<RouterOptions, "primary" | "replicas" | "name" | "clock" | "random">;
-  /** Options of each node's pool: how its connections live, `max` (10) and `min` (0) of them, and its limits in time. */
+  /** Options of each node's pool that is made here: how its connections live, and its limits in time. `max` is 10, `min` 0. */
   readonly pool?: Omit<FromPgOptions, "name" | "clock">;
   /** Further policies around the whole stack, the first outermost. */
   readonly policies?: readonly Policy[];
-  /** Further policies around each node's pool, inside its circuit breaker, the first outermost. */
+  /** Further policies around each node's pool, inside all others, the first outermost. */
   readonly nodePolicies?: readonly Policy[];
   /** Source of the time for every part. */
   readonly clock?: Clock;
@@ -81,6 +86,9 @@ const OPTIONS = [
   "retry",
   "commitResolution",
   "circuitBreaker",
+  "throttle",
+  "bulkhead",
+  "adaptiveLimit",
   "router",
   "pool",
   "policies",
@@ -93,7 +101,7 @@ const OPTIONS = [
  * Puts the recommended stack before a primary and its replicas. Connects at the first call.
  * @throws OptionError when an option is unknown or out of range.
  */
-export function breakwater(options: BreakwaterOptions = {}): BreakwaterDatabase<PgSource | BreakwaterNode> {
+export function breakwater(options: BreakwaterOptions = {}): BreakwaterDatabase<BreakwaterSource | BreakwaterNode> {
   knownOptions("breakwater", options, OPTIONS);
   const { clock, random, replicas } = options;
   const shared = { ...(clock === undefined ? {} : { clock }), ...(random === undefined ? {} : { random }) };
@@ -103,7 +111,8 @@ export function breakwater(options: BreakwaterOptions = {}): BreakwaterDatabase<
   }
   const nodes = router({
     // A node that a source tells of is reached as the primary is, at its own address.
-    connect: ({ host, port }) => nodePool(options, "primary", atAddress(sourceOf(options.primary), host, port)),
+    connect: ({ host, port }) =>
+      nodePool(options, "primary", atAddress(addressable(sourceOf(options.primary)), host, port)),
     ...options.router,
     ...shared,
     name: text("breakwater.name", options.name ?? "breakwater"),
@@ -127,26 +136,30 @@ export function breakwater(options: BreakwaterOptions = {}): BreakwaterDatabase<
   return new BreakwaterDatabase(stack, clock === undefined ? {} : { clock }, (given) => node(options, "node", given));
 }
 
-function node(options: BreakwaterOptions, option: string, given: PgSource | BreakwaterNode): Pool | NodeOptions {
+function node(
+  options: BreakwaterOptions,
+  option: string,
+  given: BreakwaterSource | BreakwaterNode,
+): Pool | NodeOptions {
   if (!isNode(given)) return nodePool(options, option, given);
   const { source, ...standing } = given;
   return { ...standing, pool: nodePool(options, `${option}.source`, source) };
 }
 
-function sourceOf(given: PgSource | BreakwaterNode = environmentSource()): PgSource {
+function sourceOf(given: BreakwaterSource | BreakwaterNode = environmentSource()): BreakwaterSource {
   return isNode(given) ? given.source : given;
 }
 
-function isNode(given: PgSource | BreakwaterNode): given is BreakwaterNode {
-  return typeof given === "object" && given !== null && "source" in given;
+function isNode(given: BreakwaterSource | BreakwaterNode): given is BreakwaterNode {
+  return typeof given === "object" && given !== null && "source" in given && !isPool(given as never);
 }
 
-function nodePool(options: BreakwaterOptions, option: string, source: PgSource): Pool {
-  const { clock, nodePolicies = [], circuitBreaker: breaker } = options;
-  const { max, ...poolOptions } = options.pool ?? {};
+function nodePool(options: BreakwaterOptions, option: string, source: BreakwaterSource): Pool {
+  const { clock, random, nodePolicies = [], circuitBreaker: breaker } = options;
   const shared = clock === undefined ? {} : { clock };
-  checkPgSource(`breakwater.${option}`, source);
-  const pool = fromPg(withMax(source, max), { ...poolOptions, ...shared });
-  const policies = breaker === false ? nodePolicies : [circuitBreaker({ ...shared, ...breaker }), ...nodePolicies];
+  const pool = poolOf(`breakwater.${option}`, source, options.pool ?? {}, shared);
+  const dice = random === undefined ? {} : { random };
+  const inner = [...overloadPolicies(options, { ...shared, ...dice }), ...nodePolicies];
+  const policies = breaker === false ? inner : [circuitBreaker({ ...shared, ...breaker }), ...inner];
   return compose(...policies)(pool);
 }

@@ -15,6 +15,11 @@ export interface ClientConfig extends Omit<PgClientConfig, "stack" | "stackKey">
 const MAX_CLIENTS = 10_000;
 
 class PresetClient extends StackedClient {
+  static {
+    // There are libraries that tell a pool from a client by this.
+    Object.defineProperty(this, "name", { value: "Client" });
+  }
+
   constructor(given?: string | ClientConfig) {
     const { breakwater: options, ...config } = typeof given === "string" ? { connectionString: given } : (given ?? {});
     super({

@@ -12,6 +12,11 @@ export interface PoolConfig extends Omit<PgPoolConfig, "stack"> {
 }
 
 class PresetPool extends StackedPool {
+  static {
+    // There are libraries that tell a pool from a client by this.
+    Object.defineProperty(this, "name", { value: "Pool" });
+  }
+
   constructor({ breakwater: options, ...config }: PoolConfig = {}) {
     super({ ...config, stack: (primary) => breakwater({ ...options, primary }) });
   }

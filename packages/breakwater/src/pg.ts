@@ -35,12 +35,22 @@ export function driverModule({ breakwater, face }: DriverModuleOptions = {}): Dr
   const poolFace = face === undefined ? {} : { face };
 
   class ModulePool extends Pool {
+    static {
+      // There are libraries that tell a pool from a client by this.
+      Object.defineProperty(this, "name", { value: "Pool" });
+    }
+
     constructor(config?: PoolConfig) {
       super({ ...stack, ...poolFace, ...config, ...password(config) });
     }
   }
 
   class ModuleClient extends Client {
+    static {
+      // There are libraries that tell a pool from a client by this.
+      Object.defineProperty(this, "name", { value: "Client" });
+    }
+
     constructor(given?: string | ClientConfig) {
       const config = typeof given === "string" ? { connectionString: given } : given;
       super({ ...stack, ...(face === undefined ? {} : { face: ofClient }), ...config, ...password(config) });
@@ -68,3 +78,6 @@ const driver: DriverModule = moduleOf({ Pool, Client });
 
 // oxlint-disable-next-line import/no-default-export -- `pg` has one, and this stands in its place
 export default driver;
+
+// What `require("breakwater/pg")` gives: all of it, also what `pg` has under no name of its own.
+export { driver as "module.exports" };

@@ -466,10 +466,13 @@ describe("a connection", () => {
     all.pool.events.on("connection:open-transaction", (event) => told.push(event));
     await all.call("BEGIN");
     await all.clock.advance(0);
-    await all.session((connection) => connection.query({ text: "BEGIN" }));
+    await all.session((connection) => connection.query({ text: "BEGIN" }), { label: "import" });
     await all.clock.advance(0);
     expect(all.driver.connections.map(({ sent }) => sent)).toEqual([["BEGIN", "ROLLBACK", "BEGIN", "ROLLBACK"]]);
-    expect(told).toHaveLength(2);
+    expect(told).toEqual([
+      { pool: all.pool.name, label: undefined },
+      { pool: all.pool.name, label: "import" },
+    ]);
     expectRest(all, ["idle"]);
   });
 

@@ -72,7 +72,7 @@ class DriverPool implements Pool, CallHost {
   readonly clock: Clock;
   readonly statementTimeoutMs: number;
   readonly reset: CallHost["reset"];
-  readonly meter: PoolMeter = new PoolMeter();
+  readonly meter: PoolMeter;
   readonly #driver: Driver;
   readonly #source: ConnectionSource;
   readonly #pipeline: Pipeline | undefined;
@@ -86,6 +86,7 @@ class DriverPool implements Pool, CallHost {
 
   constructor(driver: Driver, dialect: Dialect, options: AdapterOptions & { readonly name: string }) {
     this.name = text("name", options.name);
+    this.meter = new PoolMeter(this.name, this.events);
     this.dialect = dialect;
     this.layers = driver.layer === undefined ? [] : [{ name: driver.layer, outside: {} }];
     this.clock = options.clock ?? systemClock;
@@ -107,7 +108,7 @@ class DriverPool implements Pool, CallHost {
     this.#beside =
       driver.reset === undefined ? this : (Object.create(this, { reset: { value: undefined } }) as CallHost);
     driver.listen({
-      opened: () => this.meter.connectionOpened(),
+      opened: (tookMs) => this.meter.connectionOpened(tookMs),
       ended: () => this.meter.connectionClosed(),
       unopened: (error) => {
         this.meter.connectionFailed();
@@ -215,7 +216,8 @@ class DriverPool implements Pool, CallHost {
       void this.#source.endProbe();
     }
     const calls = [...this.#running].filter((call) => whom === "all" || (whom === "reads" && call.isRead));
-    const waiting = this.#source.leave(() => new NodeLostError(this.name, reason.message, NOT_SENT, reason));
+    const unsent = (): Error => new NodeLostError(this.name, reason.message, NOT_SENT, reason);
+    const waiting = (this.#pipeline?.leave(unsent) ?? 0) + this.#source.leave(unsent);
     const lost = (failure: Failure): Error => new NodeLostError(this.name, reason.message, failure, reason);
     for (const call of calls) call.interrupt(NODE_LOST, lost);
     const shared = whom === "waiting" ? 0 : (this.#pipeline?.interrupt(NODE_LOST, lost) ?? 0);
@@ -251,6 +253,7 @@ class DriverPool implements Pool, CallHost {
   async #close(drainMs: number): Promise<void> {
     // Nobody gets a connection any more, not even those whose connection is on its way.
     this.#source.close();
+    this.#pipeline?.leave(() => new PoolClosedError(this.name));
     this.#driver.drain?.();
     if (!this.#quiet) await this.#drain(drainMs);
     const left = [...this.#running, ...this.#returning];

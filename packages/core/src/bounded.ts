@@ -1,7 +1,7 @@
 /**
  * A wait with an end: a limit in time, an abort, and something sensible done with what arrives too late.
  */
-import type { Clock } from "./clock.ts";
+import { type Clock, setLimit } from "./clock.ts";
 import { noteFailure } from "./failure.ts";
 
 /** When a wait ends although nothing has arrived. */
@@ -50,7 +50,7 @@ export function bounded<T>(arriving: Promise<T>, limits: WaitLimits, givenUp: Gi
       (error: unknown) => end() && reject(error as Error),
     );
     const timer =
-      limit === Number.POSITIVE_INFINITY ? undefined : clock.setTimer(limit - clock.now(), () => leave(onLimit()));
+      limit === Number.POSITIVE_INFINITY ? undefined : setLimit(clock, limit - clock.now(), () => leave(onLimit()));
     waiting?.add(leave);
     if (signal?.aborted) onAbort();
     else signal?.addEventListener("abort", onAbort, { once: true });

@@ -2,29 +2,28 @@
  * One call on one connection: what may end it before its time, what its errors mean, and how the connection goes back.
  */
 import { abortReason } from "./bounded.ts";
+import { CallFailures } from "./call-failures.ts";
 import type { CallHost } from "./call-host.ts";
 import { setLimit, type Timer } from "./clock.ts";
-import type { DriverConnection, StatementReceiver, TransactionStatus } from "./driver.ts";
+import type { DriverConnection } from "./driver.ts";
 import { OutcomeUnknownError, TimeoutError, type Unanswered, UsageError } from "./errors.ts";
-import { type Failure, failureOf, noteFailure, type Situation } from "./failure.ts";
+import { type Failure, failureOf, type Situation } from "./failure.ts";
 import { giveBack } from "./giving-back.ts";
-import { ABORTED, interrupted, type Interruption, LATE, noteCause, NOT_SENT, tooLateToSend } from "./interruption.ts";
+import { ABORTED, interrupted, type Interruption, LATE, tooLateToSend } from "./interruption.ts";
 import { type Operation, type QueryOperation, runStatement } from "./operation.ts";
 import type { Connection, QueryResult, Statement, Work } from "./pool.ts";
+import { SentStatement } from "./sent-statement.ts";
 import { mayStay, situationOf } from "./situation.ts";
 import { kept, runTransaction, type TransactionLink } from "./transaction.ts";
 import { Turns } from "./turns.ts";
 
-export class Call<T> implements Connection, TransactionLink, StatementReceiver {
+export class Call<T> implements Connection, TransactionLink {
   readonly #host: CallHost;
   readonly #connection: DriverConnection;
   readonly #operation: Operation<T>;
   readonly #limited: boolean;
   // Ends the promise that the caller holds; set while the call runs.
   #giveUp: ((error: unknown) => void) | undefined;
-  // Ends it well, where the call is one statement and nothing else.
-  #answer: ((result: never) => void) | undefined;
-  #before: TransactionStatus = "unknown";
   #timer: Timer | undefined;
   // Statements are sent one at a time: drivers differ in what they do with a second one.
   readonly #turns: Turns = new Turns();
@@ -32,21 +31,18 @@ export class Call<T> implements Connection, TransactionLink, StatementReceiver {
   #current: Situation | undefined;
   // Why nothing may be sent any more: whoever asks is given an error, which is made when somebody does.
   #ended: (() => Error) | undefined;
-  #discarded = false;
-  #firstFailure: Failure | undefined;
+  readonly #failures: CallFailures;
   // The transaction is open at the server. Once it is not any more, the caller's function has ended it by hand.
   #begun = false;
-  // The caller's function may have made something last before its end: nothing of it may be run again.
-  #final = false;
   // What the caller's function threw: the caller gets it, whatever becomes of the rollback.
   #thrown: { readonly error: unknown } | undefined;
   #returned: Promise<void> | undefined;
-  unanswered: Unanswered | undefined;
 
   constructor(host: CallHost, connection: DriverConnection, operation: Operation<T>) {
     this.#host = host;
     this.#connection = connection;
     this.#operation = operation;
+    this.#failures = new CallFailures(host, connection, operation);
     // A session may last for ever: its deadline bounded only the wait for the connection.
     const bounded = operation.kind !== "session" || operation.purpose === "probe";
     this.#limited = bounded && operation.deadline !== Number.POSITIVE_INFINITY;
@@ -75,7 +71,7 @@ export class Call<T> implements Connection, TransactionLink, StatementReceiver {
       this.#work().then(
         (value) => this.#done(value, resolve),
         (error: unknown) => {
-          this.#explain(error);
+          this.#failures.explain(error);
           if (this.#finish()) reject(error);
         },
       );
@@ -89,46 +85,21 @@ export class Call<T> implements Connection, TransactionLink, StatementReceiver {
     resolve(value);
   }
 
-  /** The short way of a call that is one statement: nobody else can ask for a second one. False where there is none. */
-  #sent({ statement, access }: QueryOperation<T>, resolve: (value: T) => void): boolean {
-    const connection = this.#connection;
-    if (connection.send === undefined || !connection.usable) return false;
-    this.#answer = resolve;
+  /** The short way of a call that is one statement. False where there is none. */
+  #sent(operation: QueryOperation<T>, resolve: (value: T) => void): boolean {
+    const { access } = operation;
     this.#current = { phase: "running", access, inTransaction: false };
-    this.#before = connection.transactionStatus;
-    try {
-      if (!connection.send(statement, this)) {
-        this.#current = undefined;
-        return false;
-      }
-    } catch (error) {
-      this.#failed(error, NOT_SENT);
-      return true;
-    }
-    if (!this.#limited) this.#timer = this.#limitStatement();
-    connection.flush?.();
-    return true;
-  }
-
-  /** For the connection: the one statement has been answered. */
-  answered(result: QueryResult): void {
-    this.#current = undefined;
-    this.#done(result as T, this.#answer as (value: T) => void);
-  }
-
-  /** For the connection: the one statement has failed. */
-  failed(error: unknown): void {
-    this.#failed(error, undefined);
-  }
-
-  #failed(error: unknown, known: Failure | undefined): void {
-    const situation = this.#current;
-    const reject = this.#giveUp;
-    if (reject === undefined || situation === undefined) return;
-    this.#current = undefined;
-    const { text } = (this.#operation as QueryOperation<T>).statement;
-    const raised = this.#raise(error, this.#where(error, text, situation, true), this.#before, known);
-    if (this.#finish()) reject(raised);
+    const sent = new SentStatement(this.#connection, this.#failures, this.#current, (error, result) => {
+      const reject = this.#giveUp;
+      if (reject === undefined) return;
+      this.#current = undefined;
+      const raised = error?.();
+      if (error === undefined) this.#done(result as T, resolve);
+      else if (this.#finish()) reject(raised);
+    });
+    if (!sent.send(operation.statement)) this.#current = undefined;
+    else if (!this.#limited && this.#current !== undefined) this.#timer = this.#limitStatement();
+    return sent.taken;
   }
 
   /** Ends the call when its statement runs for too long. */
@@ -136,13 +107,6 @@ export class Call<T> implements Connection, TransactionLink, StatementReceiver {
     const { clock, statementTimeoutMs } = this.#host;
     const late = (): void => this.#tooLate(`a statement ran longer than ${statementTimeoutMs} ms`);
     return setLimit(clock, statementTimeoutMs, late);
-  }
-
-  /** Where a statement was when it failed: it may have been sent in vain, or be kept in part. */
-  #where(error: unknown, text: string, situation: Situation, usable: boolean): Situation {
-    const inParts = !situation.inTransaction && this.#host.dialect.commitsInParts?.(text) === true;
-    const phase = usable && this.#connection.unprocessed?.(error) !== true ? situation.phase : "unsent";
-    return { ...situation, phase, inParts };
   }
 
   /** Sets what may end the call before its time; why it is not begun at all, if it is too late for it. */
@@ -161,10 +125,11 @@ export class Call<T> implements Connection, TransactionLink, StatementReceiver {
 
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
     return this.#turns.take(() => {
-      const situation = this.#situation(statement.text);
+      // Of several that the layer has put together, the first says what they are.
+      const situation = this.#situation(statement.parts?.[0]?.text ?? statement.text);
       const answer = this.#send<QueryResult<Row>>(statement, situation);
       if (situation.phase !== "committing") return answer;
-      return answer.then((result) => kept(result, this.#host, this.#firstFailure));
+      return answer.then((result) => kept(result, this.#host, this.#failures.first));
     });
   }
 
@@ -180,7 +145,7 @@ export class Call<T> implements Connection, TransactionLink, StatementReceiver {
   async rollBack(statement: Statement, error: unknown): Promise<void> {
     await this.settled();
     // Now the transaction still is as the function left it.
-    this.#explain(error);
+    this.#failures.explain(error);
     this.#thrown = { error };
     if (error instanceof OutcomeUnknownError) OutcomeUnknownError.giveUp(error);
     const situation: Situation = { phase: "running", access: "read", inTransaction: true };
@@ -190,15 +155,19 @@ export class Call<T> implements Connection, TransactionLink, StatementReceiver {
 
   /** The failure of the statement that made the transaction fail; what a COMMIT answered with ROLLBACK goes back to. */
   get firstFailure(): Failure | undefined {
-    return this.#firstFailure;
+    return this.#failures.first;
+  }
+
+  askAfter(unanswered: Unanswered): void {
+    this.#failures.unanswered = unanswered;
   }
 
   doubt(error: unknown): OutcomeUnknownError {
-    return this.#unknown(error, { ...failureOf(error), phase: "committing", effect: "unknown" });
+    return this.#failures.unknown(error, { ...failureOf(error), phase: "committing", effect: "unknown" });
   }
 
   discard(): void {
-    this.#discarded = true;
+    this.#failures.discarded = true;
   }
 
   settled(): Promise<void> {
@@ -210,9 +179,11 @@ export class Call<T> implements Connection, TransactionLink, StatementReceiver {
     if (this.#giveUp === undefined) return;
     const giveUp = this.#giveUp;
     const running = this.#current;
-    const failure = interrupted(why, running, this.#once);
+    const failure = interrupted(why, running, this.#failures.once);
     const error =
-      failure.effect === "unknown" ? this.#unknown(make({ ...failure, effect: "none" }), failure) : make(failure);
+      failure.effect === "unknown"
+        ? this.#failures.unknown(make({ ...failure, effect: "none" }), failure)
+        : make(failure);
     this.#ended = () => error;
     this.#tidy();
     // Cancelling a COMMIT that waits for a synchronous standby would not undo it, only leave it not replicated.
@@ -277,7 +248,7 @@ export class Call<T> implements Connection, TransactionLink, StatementReceiver {
         (error: unknown) => {
           if (this.#ended !== undefined) return;
           done();
-          reject(this.#raise(error, this.#where(error, statement.text, situation, usable), transactionStatus));
+          reject(this.#failures.raise(error, statement.text, situation, { usable, before: transactionStatus }));
         },
       );
     });
@@ -286,14 +257,8 @@ export class Call<T> implements Connection, TransactionLink, StatementReceiver {
   #situation(text: string): Situation {
     const operation = this.#operation;
     const situation = situationOf(text, operation, this.#connection.transactionStatus, this.#begun, this.#host.dialect);
-    if (operation.kind === "transaction" && mayStay(situation)) this.#final = true;
+    if (operation.kind === "transaction" && mayStay(situation)) this.#failures.final = true;
     return situation;
-  }
-
-  /** Whether the call must not be run again, whatever happens to it. */
-  get #once(): boolean {
-    const operation = this.#operation;
-    return this.#final || (operation.kind === "session" && operation.begun?.() !== false);
   }
 
   #acknowledged(situation: Situation): void {
@@ -301,37 +266,6 @@ export class Call<T> implements Connection, TransactionLink, StatementReceiver {
     if (kind === "transaction") this.#begun ||= this.#connection.transactionStatus !== "idle";
     // What a session wrote must not be missed by reads elsewhere, however long the session lasts.
     else if (kind === "session" && causality !== undefined && mayStay(situation)) causality.wrote();
-  }
-
-  /** Understands a driver's error, once. */
-  #raise(error: unknown, situation: Situation, before: TransactionStatus, known?: Failure): unknown {
-    const refused = this.#connection.refused?.(error) === true ? NOT_SENT : known;
-    let failure = refused ?? this.#host.judge(error, situation);
-    if (this.#once) failure = { ...failure, retry: "never" };
-    if (failure.connection === "destroy") this.#discarded = true;
-    if (this.#firstFailure === undefined || before === "open") this.#firstFailure = failure;
-    if (failure.effect === "unknown") return this.#unknown(error, failure);
-    noteFailure(error, failure);
-    return error;
-  }
-
-  #unknown(cause: unknown, failure: Failure): OutcomeUnknownError {
-    const error = new OutcomeUnknownError(this.#host.name, cause, failure, this.unanswered);
-    const { label } = this.#operation;
-    // It may have been kept, and then the caller's reads must not miss it.
-    this.#operation.causality?.wrote();
-    this.#host.events.emit("call:outcome-unknown", { pool: this.#host.name, label, error });
-    return error;
-  }
-
-  /**
-   * What an error that came out of the caller's function means. The function may have thrown a statement's error in a
-   * wrapping of its own, as ORMs do; and once the transaction had failed or the link was gone, it could not go on.
-   */
-  #explain(error: unknown): void {
-    if (this.#operation.kind === "query") return;
-    const stopped = this.#discarded || this.#connection.transactionStatus === "failed";
-    noteCause(error, stopped ? this.#firstFailure : undefined, this.#once);
   }
 
   /** Gives the connection back. False when the call had been ended before. */
@@ -354,7 +288,8 @@ export class Call<T> implements Connection, TransactionLink, StatementReceiver {
   }
 
   #giveBack(): void {
-    const state = { discarded: this.#discarded, running: this.#current !== undefined };
-    this.#returned = giveBack(this.#connection, this.#host, state);
+    const { discarded } = this.#failures;
+    const { label } = this.#operation;
+    this.#returned = giveBack(this.#connection, this.#host, { discarded, running: this.#current !== undefined, label });
   }
 }

@@ -10,6 +10,7 @@ import { PoolClosedError, PoolFullError, TimeoutError } from "./errors.ts";
 import { noteFailure, recordedFailure } from "./failure.ts";
 import type { OperationContext } from "./operation.ts";
 import { Permits } from "./permits.ts";
+import { noteConnection } from "./trace-connection.ts";
 
 /** Whose connections they are. */
 export interface SourceHost {
@@ -19,7 +20,7 @@ export interface SourceHost {
 }
 
 /** What a wait needs to know of the call that waits. */
-export type Waiting = Pick<OperationContext, "deadline" | "signal" | "access">;
+export type Waiting = Pick<OperationContext, "deadline" | "signal" | "access" | "trace">;
 
 export class ConnectionSource {
   readonly permits: Permits;
@@ -45,10 +46,24 @@ export class ConnectionSource {
 
   /** A connection with a permit, which is to be released after it. Without a promise when there is an idle one. */
   take(call: Waiting, nowMs: number = this.#host.clock.now()): DriverConnection | Promise<DriverConnection> {
-    const limit = Math.min(call.deadline, nowMs + this.#acquireTimeoutMs);
+    if (call.trace !== undefined) return noteConnection(call.trace, this, () => this.#take(call, nowMs));
+    return this.#take(call, nowMs);
+  }
+
+  get pool(): string {
+    return this.#host.name;
+  }
+
+  #take(call: Waiting, nowMs: number): DriverConnection | Promise<DriverConnection> {
+    const limit = this.limitOf(call, nowMs);
     if (this.permits.tryTake()) return this.#connection(call, limit);
     if (this.permits.waiting >= this.#maxQueued) throw this.full();
     return this.#queued(call, limit);
+  }
+
+  /** How long a call may wait that begins to now. */
+  limitOf({ deadline }: Pick<OperationContext, "deadline">, nowMs: number): number {
+    return Math.min(deadline, nowMs + this.#acquireTimeoutMs);
   }
 
   /** Whether nobody more may wait, besides so many who wait elsewhere. */

@@ -211,6 +211,7 @@ export class ConnectionStore implements Driver, ConnectionHome {
   /** Opens one and offers it. What went wrong is told to those who have nothing else to wait for. */
   async #open(attempt: AbortController): Promise<{ readonly error: unknown } | undefined> {
     const { name, clock, random, maxLifetimeMs, connectTimeoutMs, onConnect } = this.#options;
+    const beganMs = clock.now();
     let connection: DriverConnection | undefined;
     try {
       connection = await this.#opener.open(this, attempt.signal);
@@ -230,7 +231,7 @@ export class ConnectionStore implements Driver, ConnectionHome {
     this.#members.set(connection, member);
     this.#pace.succeeded();
     this.opened(connection);
-    this.#listener?.opened?.();
+    this.#listener?.opened?.(clock.now() - beganMs);
     // In one step, so that nobody opens another for the same.
     connection.release();
     this.#serve();

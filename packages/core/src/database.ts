@@ -8,6 +8,7 @@ import { type Clock, type Random, systemClock } from "./clock.ts";
 import { type Controls, controlsOf } from "./controls.ts";
 import { UsageError } from "./errors.ts";
 import type { EventMap, Listener } from "./events.ts";
+import { type Explained, explained } from "./explain.ts";
 import { Bulk } from "./face/bulk.ts";
 import { runHooks } from "./face/hooks.ts";
 import { Listening } from "./face/listening.ts";
@@ -154,12 +155,12 @@ export class Database extends Bulk {
    */
   session(options: SessionOptions = {}): Database {
     const { token } = knownOptions("session", options, ["token"]);
+    return this.#beside(this.pool, new Causality(true, token));
+  }
+
+  #beside(pool: Pool, causality: Causality): Database {
     const parent = this.#parent ?? this;
-    return new Database(
-      this.pool,
-      { clock: this.clock, random: this.#random },
-      { parent, causality: new Causality(true, token) },
-    );
+    return new Database(pool, { clock: this.clock, random: this.#random }, { parent, causality });
   }
 
   /**
@@ -199,6 +200,11 @@ export class Database extends Bulk {
     return this.#listening;
   }
 
+  /** Runs calls and tells of each how it went: its layers, the nodes tried and why, its waits, its end. Never rejects. */
+  explain<T>(run: (db: Database) => Promise<T>): Promise<Explained<T>> {
+    return explained(this.pool, this.clock, async (pool) => run(this.#beside(pool, this.#causal)));
+  }
+
   /** An immutable snapshot of pool, policies and nodes. */
   stats(): PoolStats {
     return this.pool.stats();
@@ -232,10 +238,7 @@ export class Database extends Bulk {
     return this.pool.events.on(name, listener);
   }
 
-  /**
-   * Opens the connections that are to be kept, on every node, or one on each. @throws why that cannot be done: the driver's
-   * own error, or a `TimeoutError`.
-   */
+  /** Opens the connections to be kept, on every node, or one on each. @throws the driver's error, or a `TimeoutError`. */
   async ready(): Promise<void> {
     await this.pool.ready?.();
   }
@@ -245,7 +248,8 @@ export class Database extends Bulk {
    * disturbed. @throws OptionError when a bound is out of range; UsageError when the size is not the pool's to decide.
    */
   resize(bounds: PoolBounds): void {
-    this.pool.resize?.(knownOptions("resize", bounds, ["min", "max"]));
+    if (this.pool.resize === undefined) throw new UsageError(this.pool.name, "its size cannot be changed");
+    this.pool.resize(knownOptions("resize", bounds, ["min", "max"]));
   }
 
   /** Refuses new calls, waits for running ones up to `drainMs`, then ends every connection. Idempotent. */

@@ -23,6 +23,8 @@ export interface NodeState {
 
 /** The texts that begin and end transactions. */
 export interface TransactionTexts {
+  /** Sent before BEGIN, where a database sets for the next transaction what is not part of BEGIN; undefined for nothing. */
+  before?(options: TransactionOptions): string | undefined;
   begin(options: TransactionOptions): string;
   /**
    * Sent in one text after BEGIN: the server itself ends a statement of this transaction that runs longer than so many
@@ -49,14 +51,21 @@ export type Outcome =
 
 /** How the outcome of a transaction can be found out. */
 export interface TransactionResolution {
-  /** Sent in one text after BEGIN: makes the transaction's number known without a round trip of its own. */
-  readonly identityText: string;
+  /**
+   * Sent in one text after BEGIN: makes the transaction's number known without a round trip of its own. Left out where a
+   * transaction is known by the connection that it runs on.
+   */
+  readonly identityText?: string;
   /**
    * Who the transaction is, from the answer to that text. Asks the connection for its server's incarnation if it has
    * not been asked before.
    */
   incarnation(connection: Connection): Promise<string>;
-  identity(begun: QueryResult, incarnation: string): Omit<TransactionIdentity, "node"> | undefined;
+  identity(
+    begun: QueryResult,
+    incarnation: string,
+    connection: Connection,
+  ): Omit<TransactionIdentity, "node"> | undefined;
   /** Asks the primary what became of a transaction. */
   outcome(primary: Connection, transaction: TransactionIdentity): Promise<Outcome>;
   /** Ends the server process that still runs the transaction, and only if it still runs it. */
@@ -69,6 +78,23 @@ export interface CommitPosition {
   readonly commitText: string;
   /** The position out of that text's answer. */
   read(answer: QueryResult): HistoryPoint | undefined;
+}
+
+/**
+ * How a ledger is kept: a table with a row per piece of work, written in the transaction that does it. The name of the
+ * table may be qualified, its parts divided by dots.
+ */
+export interface LedgerTexts {
+  /** Makes the table, unless it is there. */
+  create(table: string): string;
+  /** Removes the rows that are older than a number of seconds. */
+  sweep(table: string, olderThanSeconds: number): string;
+  /** Writes a row: `rowCount` is 1, or 0 when the key has one already. Waits for a transaction that may yet write it. */
+  claim(table: string, key: string): Statement;
+  /** The row of a key: its column `result` is JSON as a text, or null. */
+  find(table: string, key: string): Statement;
+  /** Writes a result into the row of a key. */
+  keep(table: string, key: string, json: string): Statement;
 }
 
 /** What a text alone cannot tell: whether functions that are not built in change anything. */
@@ -92,6 +118,8 @@ export interface Dialect {
   readonly transaction: TransactionTexts;
   /** Undefined for a database that cannot tell a transaction's outcome. */
   readonly resolution?: TransactionResolution;
+  /** Undefined for a database whose ledger is kept as PostgreSQL's. */
+  readonly ledger?: LedgerTexts;
   /** Undefined for a database that cannot tell positions. */
   readonly commitPosition?: CommitPosition;
   /** Undefined for a database without notifications. */

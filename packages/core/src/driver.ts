@@ -97,8 +97,8 @@ export interface DriverListener {
   lost(error: unknown): void;
   /** The server sent a notice or warning. */
   notice(notice: unknown): void;
-  /** A connection has been opened, and is ready. */
-  opened?(): void;
+  /** A connection has been opened, and is ready; how long that took, in milliseconds, where the driver knows. */
+  opened?(tookMs?: number): void;
   /** A connection counts no more. */
   ended?(): void;
   /** A connection could not be opened, whether or not somebody waited for it. */

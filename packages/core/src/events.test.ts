@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Events } from "./events.ts";
 
-const event = { pool: "unit" };
+const event = { pool: "unit", label: undefined };
 
 describe("events", () => {
   it("reach every listener, in order, until it is taken off", () => {

@@ -2,6 +2,7 @@
  * The typed bus of a stack, on eventemitter3. No listener can break a call by throwing.
  */
 import { EventEmitter } from "eventemitter3";
+import { channelOf } from "./diagnostics.ts";
 import { messageOf } from "./errors.ts";
 
 /**
@@ -11,10 +12,22 @@ import { messageOf } from "./errors.ts";
 export interface EventMap {
   /** A connection died while it was idle. The next call opens a new one. */
   "connection:lost": { readonly pool: string; readonly error: unknown };
+  /** A connection has been opened, and is ready. `tookMs` is undefined where somebody else's pool opened it. */
+  "connection:opened": { readonly pool: string; readonly tookMs: number | undefined };
+  /**
+   * A call has ended that asked for a connection: how long it waited, and how long it held its connection, undefined when
+   * it went away without one. Told of every call, and only where somebody listens.
+   */
+  "connection:used": { readonly pool: string; readonly waitedMs: number; readonly heldMs: number | undefined };
+  /** A call went away without a connection because none became free, or could be opened, in time. */
+  "connection:timed-out": { readonly pool: string; readonly phase: "acquire" | "connect" };
   /** A connection could not be opened, for a call or in the background to have the connections that are to be kept. */
   "connection:failed": { readonly pool: string; readonly error: unknown };
-  /** A connection was given back inside a transaction; it was rolled back before anyone else could get it. */
-  "connection:open-transaction": { readonly pool: string };
+  /**
+   * A connection was given back inside a transaction by the call of that label; it was rolled back before anyone else
+   * could get it.
+   */
+  "connection:open-transaction": { readonly pool: string; readonly label: string | undefined };
   /** The server sent a notice or warning. */
   "connection:notice": { readonly pool: string; readonly notice: unknown };
   /** A write is committed on its node but confirmed by no synchronous standby: a failover may lose it. It is not run again. */
@@ -61,15 +74,26 @@ export class Events {
     };
   }
 
+  /** Tells everybody who listens here or further up, and whoever has subscribed to the event's channel, once. */
   emit<Name extends keyof EventMap>(name: Name, event: EventMap[Name]): void {
+    this.#deliver(name, event);
+    const channel = channelOf(name);
+    if (channel.hasSubscribers) channel.publish(event);
+  }
+
+  #deliver<Name extends keyof EventMap>(name: Name, event: EventMap[Name]): void {
     (this.#emitter.emit as (name: string, event: unknown) => boolean).call(this.#emitter, name, event);
-    for (const upstream of this.#upstream) upstream.emit(name, event);
+    for (const upstream of this.#upstream) upstream.#deliver(name, event);
   }
 
   /** Whether anyone would hear the event: lets the hot path skip making it. */
   has(name: keyof EventMap): boolean {
+    return this.#isHeard(name) || channelOf(name).hasSubscribers;
+  }
+
+  #isHeard(name: keyof EventMap): boolean {
     if (this.#emitter.listenerCount(name) > 0) return true;
-    for (const upstream of this.#upstream) if (upstream.has(name)) return true;
+    for (const upstream of this.#upstream) if (upstream.#isHeard(name)) return true;
     return false;
   }
 

@@ -10,6 +10,14 @@ const TIDY_MS = 5_000;
 /** States in which a transaction is surely under way. */
 export const OPEN: ReadonlySet<TransactionStatus> = new Set<TransactionStatus>(["open", "failed"]);
 
+/** How a call leaves its connection. */
+interface GivenBack {
+  readonly discarded: boolean;
+  /** A statement may still be running that nobody waited for. */
+  readonly running: boolean;
+  readonly label: string | undefined;
+}
+
 /**
  * Gives a connection back, or ends it where nobody else may have it. Resolves when it is back or gone; undefined when it
  * is back already.
@@ -17,26 +25,26 @@ export const OPEN: ReadonlySet<TransactionStatus> = new Set<TransactionStatus>([
 export function giveBack(
   connection: DriverConnection,
   host: CallHost,
-  { discarded, running }: { readonly discarded: boolean; readonly running: boolean },
+  { discarded, running, label }: GivenBack,
 ): Promise<void> | undefined {
   if (discarded || !connection.usable || running) {
     // A statement that nobody waited for may still be running: such a connection is nobody else's to use.
     return connection.destroy(running && connection.usable);
   }
-  if (connection.transactionStatus !== "idle" || host.reset !== undefined) return tidyUp(connection, host);
+  if (connection.transactionStatus !== "idle" || host.reset !== undefined) return tidyUp(connection, host, label);
   connection.release();
   return undefined;
 }
 
 /** Ends a transaction that the caller left open, and takes away what is the session's; only then may others have it. */
-async function tidyUp(connection: DriverConnection, host: CallHost): Promise<void> {
+async function tidyUp(connection: DriverConnection, host: CallHost, label: string | undefined): Promise<void> {
   const { clock, dialect, events, meter, name, reset } = host;
   const timer = clock.setTimer(TIDY_MS, () => void connection.destroy(true));
   try {
     if (connection.transactionStatus !== "idle") {
       if (OPEN.has(connection.transactionStatus)) {
         meter.leftOpen();
-        events.emit("connection:open-transaction", { pool: name });
+        events.emit("connection:open-transaction", { pool: name, label });
       }
       await connection.query({ text: dialect.transaction.rollback });
     }

@@ -2,6 +2,7 @@
  * What a pool counts of its calls, connections and errors: a number each, and two histograms.
  */
 import { TimeoutError } from "./errors.ts";
+import type { Events } from "./events.ts";
 import { recordedFailure } from "./failure.ts";
 import { Histogram, type HistogramSnapshot, noTimes } from "./histogram.ts";
 
@@ -61,6 +62,8 @@ export const noMetrics: PoolMetrics = freeze({
 
 /** Counts for one pool. What happens at every call costs a few nanoseconds and allocates nothing. */
 export class PoolMeter {
+  readonly #pool: string;
+  readonly #events: Events | undefined;
   readonly #acquire = new Histogram();
   readonly #execution = new Histogram();
   readonly #sql = new Map<string, number>();
@@ -73,11 +76,20 @@ export class PoolMeter {
   #late = 0;
   #openTransactions = 0;
 
+  /** Of a pool's name, and of its bus, which hears of each time where somebody listens. */
+  constructor(pool = "", events?: Events) {
+    this.#pool = pool;
+    this.#events = events;
+  }
+
   /** A call has ended that asked for a connection, got one, or went away without, and gave it back, at these times. */
   ended(askedMs: number, gotMs: number | undefined, nowMs: number): void {
     this.#calls += 1;
     this.#acquire.record((gotMs ?? nowMs) - askedMs);
     if (gotMs !== undefined) this.#execution.record(nowMs - gotMs);
+    if (this.#events?.has("connection:used") !== true) return;
+    const heldMs = gotMs === undefined ? undefined : nowMs - gotMs;
+    this.#events.emit("connection:used", { pool: this.#pool, waitedMs: (gotMs ?? nowMs) - askedMs, heldMs });
   }
 
   /** A call was rejected. */
@@ -85,6 +97,10 @@ export class PoolMeter {
     this.#failed += 1;
     if (timedOut(error)) this.#late += 1;
     else if (lostConnection(error)) this.#lost += 1;
+    if (!(error instanceof TimeoutError)) return;
+    const { phase } = error;
+    if (phase === "acquire" || phase === "connect")
+      this.#events?.emit("connection:timed-out", { pool: this.#pool, phase });
   }
 
   /** A statement failed. */
@@ -95,8 +111,10 @@ export class PoolMeter {
     this.#sql.set(counted, (this.#sql.get(counted) ?? 0) + 1);
   }
 
-  connectionOpened(): void {
+  connectionOpened(tookMs?: number): void {
     this.#opened += 1;
+    if (this.#events?.has("connection:opened") === true)
+      this.#events.emit("connection:opened", { pool: this.#pool, tookMs });
   }
 
   connectionClosed(): void {

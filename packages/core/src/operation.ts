@@ -3,6 +3,7 @@
  */
 import type { Causality } from "./causality.ts";
 import type { Connection, QueryResult, Statement } from "./pool.ts";
+import type { CallTrace } from "./trace.ts";
 
 /** Whether a call may change anything. A read may be sent to a replica and repeated. */
 export type Access = "read" | "write";
@@ -66,6 +67,8 @@ export interface OperationContext {
   readonly purpose: "call" | "probe";
   /** A connection of a session that the caller holds, as its driver knows it: the call runs there while that is possible. */
   readonly held?: unknown;
+  /** Where it is written down what becomes of the call; absent where nobody asked for that. */
+  readonly trace?: CallTrace;
   /** Which go at a hedged read this is; absent for all other calls. */
   readonly hedged?: HedgedGo;
 }
@@ -74,6 +77,11 @@ export interface OperationContext {
 export interface QueryOperation<T> extends OperationContext {
   readonly kind: "query";
   readonly statement: Statement;
+  /**
+   * When it is `run` itself: nobody would notice if the statement's result were given without it. So a policy that puts
+   * something else in the place of `run` need not know of this.
+   */
+  readonly runsStatement?: unknown;
   run(connection: Connection, attempt: number): Promise<T>;
 }
 

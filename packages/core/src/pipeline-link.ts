@@ -47,7 +47,8 @@ export class PipelineLink {
     call.link = this;
     try {
       if (this.connection.send?.(call.operation.statement, call) !== true) {
-        this.#pipeline.alone(call);
+        if (this.connection.usable) this.#pipeline.alone(call);
+        else this.#pipeline.dead(this, call);
         return false;
       }
     } catch (error) {
@@ -74,7 +75,9 @@ export class PipelineLink {
   /** Its own error, and nobody else's, unless the connection is lost with it: then those behind it are sent again. */
   failed(call: PipelinedCall<unknown>, error: unknown): void {
     if (this.over) return;
-    const failure = this.#pipeline.host.judge(error, RUNNING);
+    const { host } = this.#pipeline;
+    // What becomes of a statement whose caller has left is not counted.
+    const failure = call.over ? host.dialect.judge(error, RUNNING) : host.judge(error, RUNNING);
     noteFailure(error, failure);
     call.fail(error);
     if (this.connection.usable && failure.connection === "keep") {
@@ -84,8 +87,8 @@ export class PipelineLink {
     const behind = this.takeBehind();
     // Those that have been sent twice hear of it as well.
     for (const other of this.calls()) other.fail(error);
-    this.#pipeline.lost(this);
-    for (const other of behind) this.#pipeline.again(other);
+    this.#pipeline.end(this, false);
+    this.#pipeline.again(behind);
   }
 
   /** Ends what is too late. Returns when the next one will be. */

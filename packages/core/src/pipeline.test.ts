@@ -23,6 +23,7 @@ class Link implements DriverConnection {
 
   send({ text }: Statement, receiver: StatementReceiver): boolean {
     if (text === "refused") throw new Error("refused by the driver");
+    if (!this.usable) return false;
     this.sent.push({ text, receiver });
     return true;
   }
@@ -185,6 +186,7 @@ describe("pipelined reads", () => {
   it("go on elsewhere when their connection dies: only the one that ran has failed", async () => {
     const calls = ["a", "b", "c"].map((text) => outcome(read(text)));
     driver.links[0]?.die(new Error("the link is gone"));
+    await clock.advance(0);
     expect(driver.links[1]?.sent.map(({ text }) => text)).toEqual(["b", "c"]);
     driver.links[1]?.die(new Error("gone again"));
     // Nobody is sent a third time.
@@ -284,6 +286,117 @@ describe("pipelined reads", () => {
     await clock.advance(100);
     expect(await last).toBe("ERR_BREAKWATER_POOL_CLOSED");
     await closed;
+    expect(clock.pending).toBe(0);
+  });
+
+  it("open no connection anew before those who route calls have heard that one was lost", async () => {
+    const calls = Array.from({ length: 20 }, (_, index) => outcome(read(`r${index}`)));
+    // As a router does that hears of the first failure.
+    void calls[0]?.then(() => pool.interrupt(new Error("the node is gone"), "waiting"));
+    for (const link of driver.links) link.usable = false;
+    const dead = [...driver.links];
+    for (const link of dead) link.die(new Error("gone"));
+    await clock.advance(0);
+    expect(driver.links).toHaveLength(dead.length);
+    expect(new Set(await Promise.all(calls))).toEqual(new Set(["gone", "ERR_BREAKWATER_NODE_LOST"]));
+    await clock.advance(0);
+    expect(pool.stats()).toMatchObject({ active: 0, waiting: 0 });
+    expect(clock.pending).toBe(0);
+  });
+
+  it("are not given one by one to connections of their own because their link is dead and has not said so", async () => {
+    const first = outcome(read("a"));
+    const [link] = driver.links;
+    if (link !== undefined) link.usable = false;
+    const calls = ["b", "c", "d"].map((text) => outcome(read(text)));
+    await clock.advance(0);
+    expect(driver.links.slice(1).map(({ sent }) => sent.map(({ text }) => text))).toEqual([["b", "c", "d"]]);
+    link?.die(new Error("gone"));
+    driver.links[1]?.answer(3);
+    expect(await Promise.all([first, ...calls])).toEqual(["gone", "b", "c", "d"]);
+    await clock.advance(0);
+    expect(pool.stats()).toMatchObject({ active: 0, waiting: 0 });
+    expect(clock.pending).toBe(0);
+  });
+
+  it("are served when the connection that they waited for dies", async () => {
+    open(2, { depth: 1, connections: 1 });
+    const calls = ["a", "b", "c"].map((text) => outcome(read(text)));
+    driver.links[0]?.die(new Error("gone"));
+    await clock.advance(0);
+    driver.links[1]?.answer();
+    driver.links[1]?.answer();
+    expect(await Promise.all(calls)).toEqual(["gone", "b", "c"]);
+    await clock.advance(0);
+    expect(clock.pending).toBe(0);
+  });
+
+  it.each(["all", "waiting", "reads"] as const)("end where they wait, by an interrupt of %s", async (whom) => {
+    open(1, { depth: 1, connections: 1 });
+    const calls = ["a", "b", "c"].map((text) => outcome(read(text)));
+    pool.interrupt(new Error("gone"), whom);
+    expect(await Promise.all(calls.slice(1))).toEqual(["ERR_BREAKWATER_NODE_LOST", "ERR_BREAKWATER_NODE_LOST"]);
+    driver.links[0]?.answer();
+    expect(await calls[0]).toBe(whom === "waiting" ? "a" : "ERR_BREAKWATER_NODE_LOST");
+    await clock.advance(0);
+    expect(pool.stats()).toMatchObject({ active: 0, waiting: 0 });
+    expect(clock.pending).toBe(0);
+  });
+
+  it("end where they wait, when the pool is closed", async () => {
+    open(1, { depth: 1, connections: 1 });
+    const calls = ["a", "b"].map((text) => outcome(read(text)));
+    const closed = pool.close({ drainMs: 50 });
+    await clock.advance(50);
+    await closed;
+    expect(await Promise.all(calls)).toEqual(["ERR_BREAKWATER_POOL_CLOSED", "ERR_BREAKWATER_POOL_CLOSED"]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("have a connection to themselves when they have stood behind two that are stuck", async () => {
+    open(10, { connections: 2 });
+    const leave = new AbortController();
+    const heads = [outcome(read("stuck 1", { signal: leave.signal }))];
+    const behind = outcome(read("behind"));
+    const filling = Array.from({ length: 6 }, (_, index) => outcome(read(`f${index}`)));
+    heads.push(outcome(read("stuck 2", { signal: leave.signal })));
+    expect(driver.links.map(({ sent }) => sent[0]?.text)).toEqual(["stuck 1", "stuck 2"]);
+    // It is sent again behind the other one, and neither is waited for any more.
+    leave.abort(new Error("left"));
+    for (let step = 0; step < 8; step += 1) {
+      await clock.advance(25);
+      for (const link of driver.links.slice(2)) if (link.usable) link.answer(20);
+    }
+    expect(await Promise.all([...heads, behind, ...filling])).toEqual([
+      "left",
+      "left",
+      "behind",
+      ...filling.map((_, index) => `f${index}`),
+    ]);
+    await clock.advance(0);
+    expect(pool.stats()).toMatchObject({ active: 0, waiting: 0 });
+    expect(clock.pending).toBe(0);
+  });
+
+  it("wait each as long as a call may, whatever became of who waited before", async () => {
+    open(1, { depth: 1, connections: 1 });
+    const held = pool.execute<unknown>({
+      ...operationContext("read"),
+      kind: "session",
+      run: () => new Promise((resolve) => clock.setTimer(700, () => resolve("held"))),
+    });
+    const early = outcome(read("early"));
+    await clock.advance(400);
+    const later = outcome(read("later"));
+    await clock.advance(100);
+    expect(await early).toBe("ERR_BREAKWATER_TIMEOUT");
+    await clock.advance(200);
+    await held;
+    await clock.advance(0);
+    driver.links[0]?.answer();
+    expect(await later).toBe("later");
+    await clock.advance(0);
+    expect(pool.stats()).toMatchObject({ active: 0, waiting: 0 });
     expect(clock.pending).toBe(0);
   });
 

@@ -6,16 +6,17 @@
  * behind it: they are sent again elsewhere. Everything else has a connection of its own.
  */
 import type { CallHost } from "./call-host.ts";
-import { Chain } from "./chain.ts";
-import { setLimit, type Timer } from "./clock.ts";
 import { type ConnectionSource, tooLate } from "./connection-source.ts";
 import type { DriverConnection, Pipelining } from "./driver.ts";
-import type { Interruption } from "./interruption.ts";
-import { interrupted } from "./interruption.ts";
-import type { Failure } from "./failure.ts";
+import { TimeoutError } from "./errors.ts";
+import { interrupted, type Interruption } from "./interruption.ts";
+import { type Failure, failureOf } from "./failure.ts";
 import { type Operation, runStatement } from "./operation.ts";
-import { listOf, PipelineLink } from "./pipeline-link.ts";
+import { PipelineLink } from "./pipeline-link.ts";
+import { PipelineLinks } from "./pipeline-links.ts";
+import { PipelineQueue } from "./pipeline-queue.ts";
 import { PipelinedCall, RUNNING } from "./pipelined-call.ts";
+import { Watch } from "./watch.ts";
 
 /** A connection that has so many under way is busy: another one is taken, if there may be one and it is at hand. */
 const BUSY = 8;
@@ -37,35 +38,34 @@ export class Pipeline {
   readonly host: CallHost;
   readonly #source: ConnectionSource;
   readonly #limits: Pipelining;
-  readonly #links: PipelineLink[] = [];
-  // Links that take no more; they are given back when what is under way has ended.
-  readonly #ending = new Set<PipelineLink>();
-  readonly #waiting = new Chain<PipelinedCall<unknown>>();
+  readonly #links = new PipelineLinks();
+  readonly #waiting = new PipelineQueue();
   // A connection has been asked for and has not come.
   #asking = false;
-  #unsent: PipelineLink[] = [];
+  // Those who wait are to be served in a later turn.
+  #serving = false;
   #running = 0;
-  #watch: Timer | undefined;
-  #watchAt = Number.POSITIVE_INFINITY;
+  readonly #watch: Watch;
   #tickAt = 0;
-  readonly #returning = new Set<Promise<void>>();
   readonly #pool: PipelinePool;
 
   constructor(host: CallHost, source: ConnectionSource, limits: Pipelining, pool: PipelinePool) {
     this.host = host;
     this.#pool = pool;
+    this.#watch = new Watch(host.clock, STUCK_MS, (now, overdueMs) => this.#look(now, overdueMs));
     this.#source = source;
     this.#limits = limits;
   }
 
   /** Runs an operation that can share a connection; undefined for one that must have a connection of its own. */
   execute<T>(operation: Operation<T>): Promise<T> | undefined {
-    if (operation?.kind !== "query" || operation.access !== "read" || operation.run !== runStatement) return undefined;
-    if (operation.purpose === "probe" || operation.held !== undefined || operation.signal?.aborted === true)
-      return undefined;
+    if (operation?.kind !== "query" || operation.access !== "read") return undefined;
+    if (operation.run !== runStatement && operation.run !== operation.runsStatement) return undefined;
+    const { purpose, held, signal } = operation;
+    if (purpose === "probe" || held !== undefined || signal?.aborted === true) return undefined;
     if (!this.#limits.fits(operation.statement)) return undefined;
     return new Promise((resolve, reject) => {
-      const now = this.#now();
+      const now = this.host.clock.now();
       this.#begin(new PipelinedCall<T>(this, operation, now, resolve, reject) as PipelinedCall<unknown>, now);
     });
   }
@@ -77,30 +77,51 @@ export class Pipeline {
 
   /** Whether nothing is under way, and no connection on its way back. */
   get idle(): boolean {
-    return this.#running === 0 && this.#returning.size === 0;
+    return this.#running === 0 && this.#links.back;
   }
 
-  /** Ends all calls; their connections are not used again. Returns how many there were. */
+  /** Sends those back who have not been sent anywhere yet. Returns how many. */
+  leave(reason: () => unknown): number {
+    const count = this.#waiting.leave(reason);
+    this.#rest();
+    return count;
+  }
+
+  /** Ends all calls that are under way; their connections are not used again. Returns how many there were. */
   interrupt(why: Interruption, make: (failure: Failure) => Error): number {
     const failure = interrupted(why, RUNNING, false);
     let count = 0;
-    for (const link of [...this.#links, ...this.#ending]) {
+    for (const link of this.#links.all) {
       for (const call of link.calls()) if (call.fail(make(failure))) count += 1;
-      this.#end(link, why.cancel);
+      this.end(link, why.cancel);
     }
     return count;
   }
 
   /** Resolves when the connections that were ended are gone. */
-  async gone(): Promise<void> {
-    await Promise.all(this.#returning);
+  gone(): Promise<unknown> {
+    return this.#links.gone();
   }
 
-  /** Begins a call, or begins it anew. */
   #begin(call: PipelinedCall<unknown>, now: number): void {
     const link = this.#choose();
     if (link !== undefined) this.#send(link, call, now);
-    else this.#wait(call);
+    else this.#wait(call, now);
+  }
+
+  /**
+   * Sends reads again that have not been answered: in a later turn, when whoever routes calls has heard what became of
+   * the one in front, and may have sent back those who wait. For links.
+   */
+  again(calls: readonly PipelinedCall<unknown>[]): void {
+    for (const call of calls) this.#queue(call, this.host.clock.now());
+    this.#serveLater();
+  }
+
+  /** A link is dead and has not said so yet. For links. */
+  dead(link: PipelineLink, call: PipelinedCall<unknown>): void {
+    this.#links.retire(link);
+    this.again([call]);
   }
 
   #send(link: PipelineLink, call: PipelinedCall<unknown>, now: number): void {
@@ -113,25 +134,14 @@ export class Pipeline {
     }
     this.#running += 1;
     call.operation.hedged?.holds();
-    if (call.limit < this.#watchAt) this.#setWatch(call.limit);
-    if (link.unsent) return;
-    link.unsent = true;
-    if (this.#unsent.length === 0) setImmediate(this.#flush);
-    this.#unsent.push(link);
+    this.#watch.by(call.limit);
+    if (!link.unsent) this.#links.flushLater(link);
   }
-
-  /** What has been sent in one turn of the event loop leaves together. */
-  readonly #flush = (): void => {
-    const unsent = this.#unsent;
-    this.#unsent = [];
-    for (const link of unsent) link.flush();
-  };
 
   /** The link with least to do; a new one where all are busy. */
   #choose(): PipelineLink | undefined {
     if (this.#waiting.size > 0) return undefined;
-    let least: PipelineLink | undefined;
-    for (const link of this.#links) if (least === undefined || link.load < least.load) least = link;
+    const { least } = this.#links;
     if (least !== undefined && least.load < Math.min(BUSY, this.#limits.depth)) return least;
     const { taken, max, waiting } = this.#source.permits;
     // One more where there is none; or where all are busy, if nobody else wants it.
@@ -161,7 +171,9 @@ export class Pipeline {
       },
       (error: unknown) => {
         this.#asking = false;
-        for (let call = this.#waiting.shift(); call !== undefined; call = this.#waiting.shift()) call.fail(error);
+        // Each waits as long as a call may, and as long as something runs those who wait come after it.
+        if (error instanceof TimeoutError && failureOf(error).phase === "acquire") this.#serveLater();
+        else if (this.#running === 0) this.leave(() => error);
       },
     );
     return undefined;
@@ -169,35 +181,46 @@ export class Pipeline {
 
   #open(connection: DriverConnection): PipelineLink {
     const link = new PipelineLink(this, connection);
-    this.#links.push(link);
+    this.#links.add(link);
     return link;
   }
 
-  #wait(call: PipelinedCall<unknown>): void {
+  #wait(call: PipelinedCall<unknown>, now: number): void {
     if (this.#source.isFull(this.waiting)) {
       call.fail(this.#source.full());
       return;
     }
-    call.limit = call.operation.deadline;
-    this.#waiting.push(call);
-    if (call.limit < this.#watchAt) this.#setWatch(call.limit);
+    this.#queue(call, now);
     if (this.#mayAsk && this.#ask() !== undefined) this.#serve();
   }
 
+  #queue(call: PipelinedCall<unknown>, now: number): void {
+    this.#waiting.push(call, this.#source.limitOf(call.operation, now));
+    this.#watch.by(call.limit);
+  }
+
   get #mayAsk(): boolean {
-    return !this.#asking && this.#links.length < this.#limits.connections;
+    return !this.#asking && this.#links.open < this.#limits.connections;
   }
 
   /** Sends those who wait, as far as there is room. */
   #serve(): void {
     for (let { first } = this.#waiting; first !== undefined; first = this.#waiting.first) {
-      let least: PipelineLink | undefined;
-      for (const link of this.#links) if (least === undefined || link.load < least.load) least = link;
+      const { least } = this.#links;
       if (least === undefined || least.load >= this.#limits.depth) break;
       this.#waiting.remove(first);
-      if (!first.over) this.#send(least, first, this.#now());
+      if (!first.over) this.#send(least, first, this.host.clock.now());
     }
     if (this.#waiting.size > 0 && this.#mayAsk && this.#ask() !== undefined) this.#serve();
+  }
+
+  #serveLater(): void {
+    if (this.#serving || this.#waiting.size === 0) return;
+    this.#serving = true;
+    setImmediate(() => {
+      this.#serving = false;
+      this.#serve();
+    });
   }
 
   /** A statement has ended, well or badly. For links. */
@@ -205,17 +228,7 @@ export class Pipeline {
     this.#running -= 1;
     if (this.#waiting.size > 0) this.#serve();
     if (link.load === 0) this.#giveBack(link);
-    if (this.#running === 0 && this.#waiting.size === 0) this.#unwatch();
-  }
-
-  /** A link is of no use any more: it died, or must not be used again. For links. */
-  lost(link: PipelineLink): void {
-    this.#end(link, false);
-  }
-
-  /** Sends a read again that has not been answered, over another connection. For links. */
-  again(call: PipelinedCall<unknown>): void {
-    this.#begin(call, this.#now());
+    this.#rest();
   }
 
   /** A connection does not take several at once, or not at this moment. For links. */
@@ -226,11 +239,11 @@ export class Pipeline {
   /** A call has left before it was sent. For calls. */
   left(call: PipelinedCall<unknown>): void {
     this.#waiting.remove(call);
-    if (this.#running === 0 && this.#waiting.size === 0) this.#unwatch();
+    this.#rest();
   }
 
   #giveBack(link: PipelineLink): void {
-    if (!this.#remove(link)) return;
+    if (!this.#links.remove(link)) return;
     if (link.connection.usable) {
       link.connection.release();
       this.#source.permits.release();
@@ -238,91 +251,55 @@ export class Pipeline {
     } else this.#destroy(link, false);
   }
 
-  #end(link: PipelineLink, cancel: boolean): void {
-    if (!this.#remove(link)) return;
+  /** Ends a link that died, or must not be used again. */
+  end(link: PipelineLink, cancel: boolean): void {
+    if (!this.#links.remove(link)) return;
     this.#running -= link.load;
     this.#destroy(link, cancel);
-    if (this.#running === 0 && this.#waiting.size === 0) this.#unwatch();
+    this.#serveLater();
+    this.#rest();
   }
 
   #destroy(link: PipelineLink, cancel: boolean): void {
-    link.over = true;
-    // It may take a moment to be gone; until then its place is taken.
-    const gone = link.connection.destroy(cancel).then(() => {
-      this.#returning.delete(gone);
+    this.#links.destroy(link, cancel, () => {
       this.#source.permits.release();
       if (this.idle) this.#pool.idle();
     });
-    this.#returning.add(gone);
   }
 
-  #remove(link: PipelineLink): boolean {
-    const at = this.#links.indexOf(link);
-    if (at !== -1) this.#links.splice(at, 1);
-    return this.#ending.delete(link) || at !== -1;
-  }
-
-  /** Takes a link out of use; it goes back when what is under way has ended. */
-  #retire(link: PipelineLink): void {
-    const at = this.#links.indexOf(link);
-    if (at === -1) return;
-    this.#links.splice(at, 1);
-    this.#ending.add(link);
-  }
-
-  #now(): number {
-    return this.host.clock.now();
-  }
-
-  #setWatch(limit: number): void {
-    const now = this.#now();
-    this.#watch?.cancel();
-    this.#watchAt = Math.min(limit, now + STUCK_MS);
-    this.#watch = setLimit(this.host.clock, this.#watchAt - now, this.#look);
-  }
-
-  #unwatch(): void {
-    this.#watch?.cancel();
-    this.#watch = undefined;
-    this.#watchAt = Number.POSITIVE_INFINITY;
+  /** Nothing is to be looked after where nothing is under way. */
+  #rest(): void {
+    if (this.#running === 0 && this.#waiting.size === 0) this.#watch.end();
   }
 
   /** Looks after everything that is under way: what is too late, and what holds up others. */
-  readonly #look = (): void => {
-    const now = this.#now();
-    const overdue = now - this.#watchAt;
-    this.#watchAt = Number.POSITIVE_INFINITY;
-    let next = Number.POSITIVE_INFINITY;
-    for (const call of listOf(this.#waiting)) {
-      if (call.limit > now) next = Math.min(next, call.limit);
-      else {
-        this.#waiting.remove(call);
-        call.fail(tooLate(this.host.name, "acquire", undefined));
-      }
-    }
-    for (const link of [...this.#links, ...this.#ending]) next = Math.min(next, link.expire(now));
+  #look(now: number, overdueMs: number): void {
+    let next = this.#waiting.expire(now, () => tooLate(this.host.name, "acquire", undefined));
+    for (const link of this.#links.all) next = Math.min(next, link.expire(now));
     if (now - this.#tickAt >= STUCK_MS) {
       this.#tickAt = now;
-      if (overdue < LATE_MS) this.#lookForStuck();
+      if (overdueMs < LATE_MS) this.#lookForStuck(now);
       this.#makeRoom();
     }
-    if (this.#running > 0 || this.#waiting.size > 0) this.#setWatch(next);
-  };
+    if (this.#running > 0 || this.#waiting.size > 0) this.#watch.by(next);
+  }
 
-  #lookForStuck(): void {
-    for (const link of [...this.#links, ...this.#ending]) {
+  #lookForStuck(now: number): void {
+    for (const link of this.#links.all) {
       if (!link.stuck()) continue;
-      this.#retire(link);
+      this.#links.retire(link);
       const behind = link.takeBehind();
-      if (link.abandoned) this.#end(link, true);
-      for (const call of behind) this.#begin(call, this.#now());
+      // Those that have been sent twice, and stand behind such a one again, have a connection to themselves.
+      for (const call of link.calls().slice(1)) if (call.isLast) this.alone(call);
+      if (link.abandoned) this.end(link, true);
+      for (const call of behind) this.#begin(call, now);
     }
   }
 
   /** Others wait for a connection of their own: one of ours goes back, and takes its turn again behind them. */
   #makeRoom(): void {
     const others = this.#source.permits.waiting - (this.#asking ? 1 : 0);
-    const [oldest] = this.#links;
-    if (others > 0 && oldest !== undefined) this.#retire(oldest);
+    const { oldest } = this.#links;
+    if (others > 0 && oldest !== undefined) this.#links.retire(oldest);
   }
 }

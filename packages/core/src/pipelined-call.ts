@@ -89,6 +89,11 @@ export class PipelinedCall<T> implements StatementReceiver, Linked<PipelinedCall
     return !this.over && this.#earlier === undefined && this.#later === undefined;
   }
 
+  /** Whether nobody else will be sent to answer it: it is the second of two. */
+  get isLast(): boolean {
+    return !this.over && this.#earlier !== undefined && this.#later === undefined;
+  }
+
   /** The same read, to be sent once more. This one goes on. */
   again(): PipelinedCall<T> {
     this.#later = new PipelinedCall(this.#pipeline, this.operation, this.#askedMs, this.#resolve, this.#reject);

@@ -90,6 +90,8 @@ class DecoratedPool implements Pool {
   readonly dialect: Dialect;
   readonly events: Events;
   readonly layers: readonly Layer[];
+  // Not there where there is nothing to change: who asks must hear so.
+  readonly resize?: (size: PoolBounds) => void;
   readonly #policy: string;
   readonly #inner: Pool;
   readonly #part: PolicyPart;
@@ -105,11 +107,14 @@ class DecoratedPool implements Pool {
     this.#inner = inner;
     this.#part = part;
     this.#next = (operation) => inner.execute(operation);
+    if (inner.resize !== undefined) this.resize = (size) => inner.resize?.(size);
   }
 
   execute<T>(operation: Operation<T>): Promise<T> {
     try {
-      return this.#part.execute(operation, this.#next);
+      const { trace } = operation;
+      if (trace === undefined) return this.#part.execute(operation, this.#next);
+      return trace.through(this.#policy, this.name, operation.attempt, () => this.#part.execute(operation, this.#next));
     } catch (error) {
       // A policy written as a plain function may throw before it has a promise; callers only ever see a rejection.
       return Promise.reject(error);
@@ -137,10 +142,6 @@ class DecoratedPool implements Pool {
 
   async ready(): Promise<void> {
     await this.#inner.ready?.();
-  }
-
-  resize(size: PoolBounds): void {
-    this.#inner.resize?.(size);
   }
 
   async close(options?: CloseOptions): Promise<void> {

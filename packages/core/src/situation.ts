@@ -18,8 +18,9 @@ export function situationOf(
   if (kind === "query") return { phase: "running", access, inTransaction: false };
   // A transaction is taken to be open from before its BEGIN until the server says that it is not.
   const inTransaction = kind === "transaction" ? !begun || status !== "idle" : OPEN.has(status);
-  // The caller's function may commit by hand, against all advice; then a lost answer is as ambiguous as ours.
-  const commits = inTransaction && dialect.commits(text);
+  // The caller's function may commit by hand, against all advice; then a lost answer is as ambiguous as ours. Before its
+  // BEGIN has been answered there is nothing to commit, even where BEGIN commits what was open.
+  const commits = inTransaction && (kind !== "transaction" || begun) && dialect.commits(text);
   const reads = access === "read" || ((kind === "session" || !inTransaction) && dialect.classify(text) === "read");
   return { phase: commits ? "committing" : "running", access: reads ? "read" : "write", inTransaction };
 }

@@ -116,7 +116,7 @@ export class TimerQueue {
     this.#alarmAt = Number.POSITIVE_INFINITY;
     const due: QueuedTimer[] = [];
     const moved: QueuedTimer[] = [];
-    for (const slot of [...this.#slots.values()]) {
+    for (const slot of this.#slots.values()) {
       if (slot.at > now && !slot.empty) continue;
       this.#slots.delete(slot.at);
       while (slot.after !== slot) {

@@ -27,7 +27,7 @@ export interface TransactionLink extends Connection {
   rollBack(statement: Statement, error: unknown): Promise<void>;
   readonly firstFailure: Failure | undefined;
   /** Whatever ends the call from here on, the transaction can be asked after. */
-  unanswered: Unanswered | undefined;
+  askAfter(unanswered: Unanswered): void;
 }
 
 const NEVER_RETRIED: Failure = {
@@ -70,7 +70,7 @@ export async function runTransaction<T>(
   }
   connection.end();
   await link.settled();
-  if (identity !== undefined) link.unanswered = { transaction: identity, value };
+  if (identity !== undefined) link.askAfter({ transaction: identity, value });
   const answer = await commit(link, operation, identity, host);
   if (answer !== undefined && !dialect.committed(answer)) {
     throw rolledBack(name, link.firstFailure);
@@ -126,36 +126,36 @@ async function begin<T>(
     return undefined;
   }
   const incarnation = await resolution.incarnation(link);
-  const begun = await link.query(together([...parts, { text: resolution.identityText }]));
-  const identity = resolution.identity(begun, incarnation);
+  const { identityText } = resolution;
+  const begun = await link.query(together(identityText === undefined ? parts : [...parts, { text: identityText }]));
+  const identity = resolution.identity(begun, incarnation, link);
   return identity === undefined ? undefined : { ...identity, node: name };
 }
 
 /** How much longer than the call the server lets a statement run, in milliseconds: who cancels it is the caller's side. */
 const SERVER_MARGIN_MS = 100;
 
-/** A statement of what begins a transaction: its text where several are sent as one, and by itself. */
-interface Part {
-  readonly text: string;
-  readonly statement?: Statement;
-}
+/** A statement of what begins a transaction; `joined` is its text where several are sent as one, if that is another. */
+type Part = Statement & { readonly joined?: string };
 
 /** Should the caller's side be gone by then, the server ends what would otherwise go on holding its locks. */
 function beginning({ transaction, access, deadline }: TransactionOperation<unknown>, host: CallHost): Part[] {
   const texts = host.dialect.transaction;
-  const begin = { text: texts.begin(transaction) };
-  if (access === "read" || deadline === Number.POSITIVE_INFINITY) return [begin];
+  const before = texts.before?.(transaction);
+  const opening = { text: texts.begin(transaction) };
+  const first = before === undefined ? [opening] : [{ text: before }, opening];
+  if (access === "read" || deadline === Number.POSITIVE_INFINITY) return first;
   const limitMs = Math.max(deadline - host.clock.now(), 0) + SERVER_MARGIN_MS;
   const text = texts.limit?.(limitMs);
-  if (text === undefined) return [begin];
+  if (text === undefined) return first;
   const statement = texts.limitStatement?.(limitMs);
-  return [begin, statement === undefined ? { text } : { text, statement }];
+  return [...first, statement === undefined ? { text } : { ...statement, joined: text }];
 }
 
 /** One statement, or several in one text. */
 function together(parts: readonly Part[]): Statement {
-  const text = parts.map((part) => part.text).join("; ");
-  return parts.length === 1 ? { text } : { text, parts: parts.map((part) => part.statement ?? { text: part.text }) };
+  const text = parts.map((part) => part.joined ?? part.text).join("; ");
+  return parts.length === 1 ? { text } : { text, parts };
 }
 
 /** The connection as the caller's function has it: until the transaction ends, and not a statement longer. */

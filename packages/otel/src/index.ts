@@ -1,1 +1,2 @@
-export const placeholder = 1;
+/** OpenTelemetry for Breakwater stacks. */
+export { telemetry, type TelemetryOptions } from "./telemetry.ts";

@@ -7,7 +7,7 @@ import { cancelRunning } from "./cancel.ts";
 import type { ClientHome } from "./client-home.ts";
 import { forgetPrepared } from "./prepared.ts";
 import type { PgClient } from "./types.ts";
-import { Flight } from "./wire/flight.ts";
+import { flight } from "./wire/flight.ts";
 import type { WireLink } from "./wire/link.ts";
 
 const STATUS: Readonly<Record<string, TransactionStatus>> = { I: "idle", T: "open", E: "failed" };
@@ -109,8 +109,11 @@ export class PgConnection extends PgAbilities implements DriverConnection {
 
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
     const wire = this.#wire;
-    if (statement.parts !== undefined && wire?.free === true)
-      return this.#flight(wire, statement.parts) as Promise<unknown> as Promise<QueryResult<Row>>;
+    if (statement.parts !== undefined && wire?.free === true) {
+      this.refusal = undefined;
+      this.#bound = true;
+      return flight(wire, statement.parts) as Promise<unknown> as Promise<QueryResult<Row>>;
+    }
     if (wire?.takes(statement) === true) return this.#overWire(wire, statement) as Promise<QueryResult<Row>>;
     return new Promise((resolve, reject) => {
       let over = false;
@@ -149,17 +152,6 @@ export class PgConnection extends PgAbilities implements DriverConnection {
         this.refusal = { error };
         reject(error);
       }
-    });
-  }
-
-  /** Several statements, one behind the other, in one piece. All have ended when it settles. */
-  #flight(wire: WireLink, parts: readonly Statement[]): Promise<QueryResult[]> {
-    this.refusal = undefined;
-    this.#bound = true;
-    return new Promise((resolve, reject) => {
-      const flight = new Flight(parts.length, resolve, reject);
-      for (const part of parts) wire.send(part, flight, true);
-      wire.flush();
     });
   }
 

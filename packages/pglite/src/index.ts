@@ -1,2 +1,3 @@
 /** Breakwater pools on PGlite. */
-export {};
+export { fromPglite, type FromPgliteOptions, type PgliteSource } from "./from-pglite.ts";
+export { type PgliteInstance, type PgliteResult } from "./types.ts";

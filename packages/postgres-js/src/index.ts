@@ -1,2 +1,5 @@
 /** Breakwater pools on postgres.js. */
-export {};
+export { type PostgresJsSource } from "./config.ts";
+export { fromPostgresJs, type FromPostgresJsOptions } from "./from-postgres-js.ts";
+export { type PrepareOption } from "./prepared.ts";
+export { type PostgresJsConfig } from "./types.ts";

@@ -3,7 +3,7 @@
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, cpSync, existsSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { createConnection } from "mysql2/promise";
@@ -85,9 +85,8 @@ export class MariaServer {
   }
 
   /** Takes a copy of the data of a server that does not run. */
-  copy(from: MariaServer): void {
-    cpSync(from.data, this.data, { recursive: true, preserveTimestamps: true });
-    if (OWNER !== undefined) own(this.data, OWNER);
+  async copy(from: MariaServer): Promise<void> {
+    await promisify(execFile)("cp", ["-a", from.data, this.data], { ...OWNER, cwd: "/" });
   }
 
   async start(...more: readonly string[]): Promise<void> {
@@ -173,8 +172,4 @@ export class MariaServer {
       connection.destroy();
     }
   }
-}
-
-function own(file: string, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
-  chownSync(file, uid, gid);
 }

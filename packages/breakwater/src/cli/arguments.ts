@@ -5,7 +5,10 @@ import { UsageError } from "./usage.ts";
 /** A run as it was asked for. */
 export interface RunArguments {
   readonly scenarios: readonly string[];
-  readonly against: string;
+  /** Who is tried, one after the other. */
+  readonly against: readonly string[];
+  /** Image of the containers that the servers run in; undefined: as processes of this machine. */
+  readonly image: string | undefined;
   readonly seed: number;
   readonly seeds: number;
   readonly json: string | undefined;
@@ -29,7 +32,8 @@ export function chaosArguments(given: readonly string[]): ChaosArguments {
   const seed = values.seed === undefined ? undefined : seedOf("--seed", values.seed);
   return {
     scenarios: positionals,
-    against: values.against ?? "breakwater",
+    against: [...new Set(values.against ?? ["breakwater"])],
+    image: values.image,
     seed: seed ?? Math.floor(Math.random() * 1_000_000),
     seeds: values.seeds === undefined ? 1 : whole("--seeds", values.seeds, 1, 10_000),
     json: values.json,
@@ -67,7 +71,8 @@ function parse(given: readonly string[]) {
     args: [...given],
     allowPositionals: true,
     options: {
-      against: { type: "string" },
+      against: { type: "string", multiple: true },
+      image: { type: "string" },
       seed: { type: "string" },
       seeds: { type: "string" },
       json: { type: "string" },

@@ -1,10 +1,10 @@
 /** `breakwater chaos run | list | replay`. */
 import path from "node:path";
-import { ChaosError, readyScenarios, type RunRecord, runScenario, type SubjectFactory } from "@breakwater/chaos";
+import { ChaosError, type ProviderFactory, readyScenarios, type RunRecord, runScenario } from "@breakwater/chaos";
 import { type ChaosArguments, chaosArguments, seedOf } from "./arguments.ts";
 import { prepareOutputs, takesStandardOutput, writeOutputs } from "./outputs.ts";
 import { Progress } from "./progress.ts";
-import { type NamedScenario, scenariosOf, subjectOf } from "./sources.ts";
+import { type NamedScenario, type NamedSubject, providerOf, scenariosOf, subjectOf } from "./sources.ts";
 import { keep, keptWith } from "./store.ts";
 import { CHAOS_HELP, EXIT, UsageError } from "./usage.ts";
 
@@ -46,18 +46,31 @@ async function replay(given: ChaosArguments): Promise<number> {
   if (given.said.seed || given.seeds !== 1) throw new UsageError("chaos replay takes its seed as the first argument");
   const seed = seedOf("SEED", seedGiven);
   if (scenarios.length > 1) throw new UsageError("chaos replay takes one scenario");
-  const kept = await keptWith(given.store, seed);
   const wanted = scenarios.flatMap((scenario) => [scenario, path.resolve(scenario)]);
-  const named = kept.filter(({ run: one }) => wanted.length === 0 || wanted.includes(one.scenario));
-  if (scenarios.length === 0 && named.length !== 1) {
-    const which = named.map(({ run: one }) => one.scenario).join(", ");
-    const why = named.length === 0 ? `no run with the seed ${seed} is kept in ${given.store}` : `several are: ${which}`;
+  const kept = (await keptWith(given.store, seed)).filter(
+    ({ run: one }) =>
+      (wanted.length === 0 || wanted.includes(one.scenario)) &&
+      (!given.said.against || given.against.includes(one.against)),
+  );
+  const [one, ...others] = kept;
+  if (others.length > 0 && !given.said.against) {
+    const which = kept.map(({ run: each }) => `${each.scenario} --against ${each.against}`).join(", ");
+    throw new UsageError(`several runs with the seed ${seed} are kept in ${given.store}: say which, of ${which}`);
+  }
+  if (one === undefined && scenarios.length === 0) {
+    const why = `no run with the seed ${seed} is kept in ${given.store}`;
     throw new UsageError(`${why}; name the scenario: chaos replay ${seed} SCENARIO`);
   }
-  const [one] = named;
   if (one !== undefined) process.stderr.write(`kept in ${one.file}\n`);
-  const against = given.said.against ? given.against : (one?.run.against ?? given.against);
-  return run({ ...given, seed, against, scenarios: scenarios.length > 0 ? scenarios : [one?.run.scenario ?? ""] });
+  const against = given.said.against || one === undefined ? given.against : [one.run.against];
+  const image = given.image ?? one?.run.image;
+  return run({
+    ...given,
+    seed,
+    against,
+    image,
+    scenarios: scenarios.length > 0 ? scenarios : [one?.run.scenario ?? ""],
+  });
 }
 
 async function run(given: ChaosArguments): Promise<number> {
@@ -65,7 +78,8 @@ async function run(given: ChaosArguments): Promise<number> {
     throw new UsageError(`chaos run needs a scenario; "breakwater chaos list" names them`);
   // All that can be wrong is found before the first server is started.
   const scenarios = await scenariosOf(given.scenarios);
-  const subject = await subjectOf(given.against);
+  const subjects = await Promise.all(given.against.map(subjectOf));
+  const provider = given.image === undefined ? undefined : await providerOf(given.image);
   await prepareOutputs(given);
   const out = takesStandardOutput(given) ? process.stderr : process.stdout;
   const progress = new Progress({ out, quiet: given.quiet });
@@ -77,7 +91,8 @@ async function run(given: ChaosArguments): Promise<number> {
   try {
     for (const scenario of scenarios) {
       for (let seed = given.seed; seed < given.seed + given.seeds; seed++) {
-        records.push(await once({ scenario, subject, seed, given, progress, signal: interrupted.signal }));
+        for (const subject of subjects)
+          records.push(await once({ scenario, subject, provider, seed, given, progress, signal: interrupted.signal }));
       }
     }
   } catch (error) {
@@ -97,20 +112,22 @@ async function run(given: ChaosArguments): Promise<number> {
 
 interface Once {
   readonly scenario: NamedScenario;
-  readonly subject: SubjectFactory;
+  readonly subject: NamedSubject;
+  readonly provider: ProviderFactory | undefined;
   readonly seed: number;
   readonly given: ChaosArguments;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
 
-async function once({ scenario, subject, seed, given, progress, signal }: Once): Promise<RunRecord> {
+async function once({ scenario, subject, provider, seed, given, progress, signal }: Once): Promise<RunRecord> {
   const { name } = scenario.value;
   progress.begins(name, seed);
   const record = await runScenario(scenario.value, {
-    subject,
+    subject: subject.value,
     seed,
     signal,
+    ...(provider === undefined ? {} : { provider }),
     onProgress: (stands) => progress.stands(stands),
     onStep: (step) => progress.step(step),
   });
@@ -119,16 +136,22 @@ async function once({ scenario, subject, seed, given, progress, signal }: Once):
   const stored = {
     seed,
     scenario: place,
-    against: given.against,
+    against: subject.given,
+    ...(given.image === undefined ? {} : { image: given.image }),
     verdict,
     ...(verdict === "passed" ? {} : { record }),
   };
-  const file = await keep(given.store, stored, name).catch((error: unknown) => {
+  const file = await keep(
+    given.store,
+    stored,
+    given.against.length === 1 ? name : `${name}-${path.parse(subject.given).name}`,
+  ).catch((error: unknown) => {
     progress.line(`the run could not be kept for replay: ${told(error)}`);
     return undefined;
   });
   const kept = file === undefined ? "" : `, kept in ${file}`;
-  progress.ended(record, `replay: breakwater chaos replay ${seed} ${scenario.given}${kept}`);
+  const against = given.against.length === 1 ? "" : ` --against ${subject.given}`;
+  progress.ended(record, `replay: breakwater chaos replay ${seed} ${scenario.given}${against}${kept}`);
   return record;
 }
 

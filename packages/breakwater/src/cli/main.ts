@@ -3,6 +3,11 @@
 import { readFile } from "node:fs/promises";
 import { EXIT, HELP, UsageError } from "./usage.ts";
 
+/** How long what was left open may keep the command, in milliseconds. */
+const LEFT_OPEN_MS = 2_000;
+/** Handles that a command always has: where it writes to. */
+const OURS: readonly string[] = ["PipeWrap", "TTYWrap"];
+
 async function main(given: readonly string[]): Promise<number> {
   const [command, ...rest] = given;
   switch (command) {
@@ -60,9 +65,11 @@ try {
   }
 }
 
-// Everything is written: what a run has left open, such as a socket that does not close, must not keep the command.
-await Promise.all(
-  [process.stdout, process.stderr].map((out) => new Promise<void>((resolve) => out.write("", () => resolve()))),
-);
-// oxlint-disable-next-line unicorn/no-process-exit -- the end of a command
-process.exit();
+// Nothing of ours is open now. What the code under trial has left open must not keep the command, but is told.
+setTimeout(() => {
+  const open = process.getActiveResourcesInfo().filter((name) => !OURS.includes(name));
+  process.stderr.write(`breakwater: ended by force, as something was left open: ${open.join(", ")}\n`, () => {
+    // oxlint-disable-next-line unicorn/no-process-exit -- see above
+    process.exit();
+  });
+}, LEFT_OPEN_MS).unref();

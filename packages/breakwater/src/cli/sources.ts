@@ -6,6 +6,7 @@ import {
   barePool,
   ChaosError,
   loadScenario,
+  type ProviderFactory,
   readyScenario,
   readyScenarios,
   type Scenario,
@@ -27,6 +28,12 @@ export interface NamedScenario extends Named<Scenario> {
   readonly given: string;
 }
 
+/** Who is tried, and what the command line calls it. */
+export interface NamedSubject {
+  readonly value: SubjectFactory;
+  readonly given: string;
+}
+
 /** @throws UsageError for what is not there, or no scenario. */
 export async function scenariosOf(given: readonly string[]): Promise<NamedScenario[]> {
   const found: NamedScenario[] = [];
@@ -39,16 +46,30 @@ export async function scenariosOf(given: readonly string[]): Promise<NamedScenar
 }
 
 /** @throws UsageError */
-export async function subjectOf(given: string): Promise<SubjectFactory> {
-  if (given === "breakwater") return stack;
-  if (given === "bare") return barePool;
+export async function subjectOf(given: string): Promise<NamedSubject> {
+  if (given === "breakwater") return { value: stack, given };
+  if (given === "bare") return { value: barePool, given };
   const module = await load(given, "--against");
   for (const one of [module["subject"], module["default"]]) {
-    if (typeof one === "function") return one as SubjectFactory;
+    if (typeof one === "function") return { value: one as SubjectFactory, given };
   }
   throw new UsageError(
     `--against ${given}: expected an exported function "subject" or "default", found ${names(module)}`,
   );
+}
+
+/** Where the servers run: in containers of an image. @throws UsageError where that cannot be. */
+export async function providerOf(image: string): Promise<ProviderFactory> {
+  try {
+    const { containers } = await import("@breakwater/chaos/containers");
+    return containers({ image });
+  } catch (error) {
+    const { code, message } = error as { readonly code?: string; readonly message?: string };
+    if (code === "ERR_MODULE_NOT_FOUND")
+      throw new UsageError(`--image needs testcontainers: npm install --save-dev testcontainers (${message})`);
+    if (error instanceof RangeError) throw new UsageError(`--image: ${message}`);
+    throw error;
+  }
 }
 
 async function scenariosIn(given: string): Promise<NamedScenario[]> {

@@ -10,6 +10,8 @@ export interface StoredRun {
   /** A ready scenario by name, or the file that it stands in. */
   readonly scenario: string;
   readonly against: string;
+  /** Of the containers that the servers ran in, if they did. */
+  readonly image?: string;
   readonly verdict: RunRecord["verdict"];
   /** What came of it, unless it passed. */
   readonly record?: RunRecord;

@@ -23,7 +23,8 @@ export const CHAOS_HELP = `breakwater chaos run SCENARIO… [options]
   SCENARIO             a ready one by name, "all" of these, a YAML file, or a module that exports a scenario
 
   --against WHO        who is tried: "breakwater" (the preset, default), "bare" (pg.Pool with a retry wrapper),
-                       or a module that exports a subject
+                       or a module that exports a subject; said twice, both, and the report compares them
+  --image IMAGE        runs the servers in containers of this image, such as postgres:17 (needs testcontainers)
   --seed N             seed of the dice (default: a random one, which is told)
   --seeds K            runs each scenario with K seeds, from N on (default 1)
   --json FILE          writes what came of it as JSON ("-": standard output)

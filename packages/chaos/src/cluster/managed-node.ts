@@ -193,15 +193,20 @@ export class ManagedNode implements ClusterNode {
     await until(
       `${this.name} to stream from ${upstream.name}`,
       async () => {
-        const [here] = await this.query<{ port: number }>("SELECT sender_port AS port FROM pg_stat_wal_receiver");
+        const [here] = await this.query<{ port: number; timeline: number }>(
+          "SELECT sender_port AS port, receive_start_tli AS timeline FROM pg_stat_wal_receiver",
+        );
         if (here === undefined || (here.port !== upstream.directPort && !this.#group.standing)) return false;
         if (this.#group.standing) return true;
         // A receiver calls itself streaming before it has got a byte; the sender knows.
-        const there = await upstream.query(
-          "SELECT FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming'",
+        const [there] = await upstream.query<{ timeline: number | null }>(
+          `SELECT CASE WHEN pg_is_in_recovery() THEN NULL
+                  ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END AS timeline
+             FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming'`,
           [this.name],
         );
-        return there.length > 0;
+        // One that has gone on past the end of the sender's old timeline is sent that again and again, and never the new one.
+        return there !== undefined && (there.timeline === null || there.timeline === here.timeline);
       },
       { limitMs, detail: () => this.logTail() },
     );

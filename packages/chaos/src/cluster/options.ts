@@ -34,15 +34,20 @@ export interface CheckedOptions {
   readonly provider: ProviderFactory | undefined;
 }
 
+/** Whether a text could be the name of a server setting, an extension's included. */
+export function isSettingName(name: string): boolean {
+  return /^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/i.test(name);
+}
+
 /** @throws RangeError naming the option, the value and what is allowed. */
 export function checkClusterOptions(options: ClusterOptions): CheckedOptions {
   onlyKnown("startCluster", options, ["replicas", "synchronous", "binaries", "settings", "password", "provider"]);
   const { replicas = 2, synchronous = false, settings = {}, password, provider } = options;
-  const binaries = options.binaries ?? process.env["BREAKWATER_PG_BIN"];
+  // What the environment names is for this machine's own servers.
+  const binaries = options.binaries ?? (provider === undefined ? process.env["BREAKWATER_PG_BIN"] : undefined);
   if (typeof settings !== "object" || settings === null) throw refusal("settings", settings, "an object of strings");
   for (const [name, value] of Object.entries(settings)) {
-    if (!/^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/i.test(name))
-      throw refusal("settings", name, "names of server settings");
+    if (!isSettingName(name)) throw refusal("settings", name, "names of server settings");
     if (reservedSettings.includes(name.toLowerCase()))
       throw new RangeError(`settings.${name} is set by the kit itself`);
     lineOf(`settings.${name}`, value);

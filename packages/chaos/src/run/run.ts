@@ -1,6 +1,8 @@
 /** Runs a scenario: starts a cluster, puts load on it, does the steps, ends everything, and judges. */
 import { integerIn, onlyKnown, refusal } from "../check.ts";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
+import type { ProviderFactory } from "../cluster/provider.ts";
+import { stateError } from "../errors.ts";
 import { Faults } from "../faults/faults.ts";
 import { History } from "../history/history.ts";
 import { msOf } from "../scenario/duration.ts";
@@ -37,6 +39,8 @@ export interface RunOptions {
   readonly subject: SubjectFactory;
   /** 0 to 4,294,967,295. @default a random one, told by the record */
   readonly seed?: number;
+  /** Where the servers run, such as `containers()` of `@breakwater/chaos/containers`. @default as processes of this machine */
+  readonly provider?: ProviderFactory;
   /** Ends the run early: the servers are ended and the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Told four times a second. */
@@ -47,7 +51,6 @@ export interface RunOptions {
 
 const PROGRESS_MS = 250;
 const LOOK_MS = 25;
-const CLOSE_MS = 20_000;
 const MAX_SEED = 0xffff_ffff;
 
 /**
@@ -56,14 +59,17 @@ const MAX_SEED = 0xffff_ffff;
  * @throws RangeError for a bad option; ChaosError when there is no cluster to be had; what the subject's factory throws.
  */
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<RunRecord> {
-  onlyKnown("runScenario", options, ["subject", "seed", "signal", "onProgress", "onStep"]);
+  onlyKnown("runScenario", options, ["subject", "seed", "provider", "signal", "onProgress", "onStep"]);
   if (typeof options.subject !== "function")
     throw refusal("subject", options.subject, "a function that makes a subject");
   const seed = integerIn("seed", options.seed ?? Math.floor(Math.random() * 1_000_000), 0, MAX_SEED);
-  const { signal } = options;
+  const { signal, provider } = options;
+  if (provider !== undefined && typeof provider !== "function")
+    throw refusal("provider", provider, "what containers() returns");
   signal?.throwIfAborted();
   const setupAt = performance.now();
-  const cluster = await startCluster(scenario.cluster ?? {});
+  const own = provider === undefined ? {} : { provider: ofOurOwn(provider) };
+  const cluster = await startCluster({ ...scenario.cluster, ...own });
   const places = new Places(cluster);
   const endpoint = new Endpoint(() => places.port);
   try {
@@ -74,9 +80,19 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     const target = targetOf(cluster, endpoint.port, places, seed);
     return await new Run(scenario, options, { cluster, places, seed, setupAt }).record(target);
   } finally {
-    // What came of the run must not be lost because something of the kit does not end.
-    await within("the servers to end", Promise.all([endpoint.close(), cluster.close()]), CLOSE_MS).catch(warn);
+    // What came of the run must not be lost because something of the kit does not end well.
+    await Promise.all([endpoint.close(), cluster.close()]).catch(warn);
   }
+}
+
+/** A load with tables of its own, and a look at who is connected in the end, need a cluster that nobody else uses. */
+function ofOurOwn(make: ProviderFactory): ProviderFactory {
+  return async (options) => {
+    const provider = await make(options);
+    if (provider.standing !== true) return provider;
+    await provider.close();
+    throw stateError("runScenario: the servers are somebody else's; a scenario needs a cluster of its own");
+  };
 }
 
 function warn(error: unknown): void {
@@ -247,7 +263,7 @@ function targetOf(cluster: Cluster, port: number, places: Places, seed: number):
   return {
     primary: primary.connectionString,
     replicas: replicas.map(({ connectionString }) => connectionString),
-    endpoint: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    endpoint: Object.assign(new URL(primary.connectionString), { port: String(port) }).href,
     nodes: nodes.map(({ name, port: own, connectionString }) => ({
       name,
       host: "127.0.0.1",

@@ -18,6 +18,9 @@ export interface ScenarioIssue {
   readonly column?: number;
 }
 
+/** Issues that a message tells; `issues` has all. */
+const MAX_TOLD = 50;
+
 /** A scenario that cannot be run: every issue at once, in the order of the file. */
 export class ScenarioError extends Error {
   override readonly name: string = "ScenarioError";
@@ -27,7 +30,9 @@ export class ScenarioError extends Error {
   readonly issues: readonly ScenarioIssue[];
 
   constructor(source: string, issues: readonly ScenarioIssue[]) {
-    super(issues.map((issue) => describe(source, issue)).join("\n"));
+    const told = issues.slice(0, MAX_TOLD).map((issue) => describe(source, issue));
+    const more = issues.length > MAX_TOLD ? [`${source}: and ${issues.length - MAX_TOLD} more`] : [];
+    super([...told, ...more].join("\n"));
     this.source = source;
     this.issues = issues;
   }

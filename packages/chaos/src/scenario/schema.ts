@@ -1,4 +1,6 @@
 /** What a scenario may hold. */
+import { reservedSettings } from "../cluster/conf.ts";
+import { isSettingName } from "../cluster/options.ts";
 import type { ViolationKind } from "../history/violation.ts";
 import { durationShape, limitShape } from "./duration.ts";
 import {
@@ -17,6 +19,7 @@ import {
 } from "./shape.ts";
 import { plainConditions, type StepActions, workloadCalls } from "./model.ts";
 
+const isSetting = (name: string): boolean => isSettingName(name) && !reservedSettings.includes(name.toLowerCase());
 const isText = (value: unknown): boolean => typeof value === "string";
 
 const target = where(
@@ -32,6 +35,7 @@ const pattern = where(
   "a pattern (a regular expression)",
   (value) => value instanceof RegExp || (typeof value === "string" && value !== "" && isPattern(value)),
 );
+const line = where("a text of one line, in quotes", (value) => typeof value === "string" && !/[\0\r\n]/.test(value));
 const direction = word(["toServer", "toClient"]);
 const share = number(0, 1);
 const flag = where("true or false", (value) => typeof value === "boolean");
@@ -204,7 +208,7 @@ export const scenarioShape: Shape = mapping("a scenario: a mapping with name and
   cluster: mapping("options of the cluster", {
     replicas: whole(0, 8),
     synchronous: flag,
-    settings: record(where("a text, in quotes", isText), "server settings", /^[a-z_][a-z0-9_.]*$/i),
+    settings: record(line, `names of server settings, but ${reservedSettings.join(", ")}`, isSetting),
   }),
   service: mapping("a name that stands for nodes", { "nodes!": list(target, "nodes") }),
   workload: mapping("options of the load", {

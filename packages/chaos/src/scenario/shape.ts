@@ -75,13 +75,13 @@ export function list(item: Shape, what: string, min = 1): Shape {
 }
 
 /** A mapping of names to values of one shape. */
-export function record(value: Shape, what: string, name: RegExp = /./): Shape {
+export function record(value: Shape, what: string, isName: (name: string) => boolean): Shape {
   const shape: Shape = {
     expected: `a mapping of ${what}`,
     check(given, path, report) {
       if (!isMapping(given)) return refuse(shape, given, path, report);
       for (const [key, one] of Object.entries(given)) {
-        if (!name.test(key)) report({ path: [...path, key], at: "key", expected: what, found: shownValue(key) });
+        if (!isName(key)) report({ path: [...path, key], at: "key", expected: what, found: shownValue(key) });
         else value.check(one, [...path, key], report);
       }
     },

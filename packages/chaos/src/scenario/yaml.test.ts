@@ -19,6 +19,19 @@ function wrong(text: string): string[] {
 const head = "name: x\nsteps:\n";
 
 describe("a scenario in YAML", () => {
+  it("tells the first fifty issues, and how many more there are", () => {
+    const told = wrong(`name: x\nsteps:\n${"  - wiat: 5\n".repeat(60)}`);
+    expect(told).toHaveLength(51);
+    expect(told.at(-1)).toBe("f.yaml: and 10 more");
+  });
+
+  it("may have a byte order mark, line ends of Windows, and aliases", () => {
+    expect(parseScenario("\uFEFFname: x\r\nsteps:\r\n  - &one { wait: 5 }\r\n  - *one\r\n").steps).toEqual([
+      { wait: 5 },
+      { wait: 5 },
+    ]);
+  });
+
   it("is read with everything that it may hold", () => {
     const text = `
 name: everything
@@ -209,8 +222,25 @@ expect:
     [
       "a setting that is no text",
       `name: x\ncluster: { settings: { work_mem: 8 } }\nsteps:\n  - wait: 1\n`,
-      "f.yaml:2:34: cluster.settings.work_mem: expected a text, in quotes, found the number 8",
+      "f.yaml:2:34: cluster.settings.work_mem: expected a text of one line, in quotes, found the number 8",
     ],
+    [
+      "a setting that is the kit's own",
+      "name: x\ncluster: { settings: { port: '5' } }\nsteps: [{ wait: 5 }]\n",
+      "f.yaml:2:24: cluster.settings.port: expected names of server settings, but listen_addresses, port,",
+    ],
+    [
+      "an alias of nothing",
+      `${head}  - *one\n`,
+      'f.yaml:3:5: expected an alias of an anchor that stands before it, found "*one"',
+    ],
+    [
+      "an alias within its anchor",
+      "name: x\nsteps: &all\n  - repeat: { times: 2, steps: *all }\n",
+      'f.yaml:3:32: expected an alias of an anchor that stands before it, found "*all" within its own anchor',
+    ],
+    ["a list that is not closed", "name: x\nsteps: [{ wait: 5 }\n", 'f.yaml:3:1: expected a closing "]", found none'],
+    ["two documents", `${head}  - wait: 5\n---\nname: y\n`, "f.yaml:4:1: expected one document, found a second one"],
   ])("is refused for %s", (_, text, message) => {
     expect(wrong(text).join("\n")).toContain(message);
   });

@@ -1,6 +1,6 @@
 /** Scenarios in YAML: every issue with its line and column. */
 import { readFile } from "node:fs/promises";
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { checkSource, ScenarioError, type ScenarioIssue, type ScenarioPath } from "./issue.ts";
 import type { Scenario } from "./model.ts";
 import { checkedScenario } from "./scenario.ts";
@@ -36,7 +36,8 @@ export function parseScenario(text: string, source = "scenario.yaml"): Scenario 
   const broken = [...document.errors, ...document.warnings].map((error) => syntaxIssue(error, lines));
   // Where only a key stands twice, or a tag is unknown, the rest of the file can still be read.
   const isReadable = document.errors.every(({ code }) => code === "DUPLICATE_KEY");
-  if (!isReadable) throw new ScenarioError(source, broken);
+  if (isReadable) broken.push(...aliasIssues(document, lines));
+  if (!isReadable || broken.some(({ expected }) => expected === ALIAS)) throw new ScenarioError(source, broken);
   let given: unknown;
   try {
     given = document.toJS({ maxAliasCount: 100 });
@@ -55,9 +56,12 @@ function syntaxIssue(
   error: Document["errors"][number] | Document["warnings"][number],
   lines: LineCounter,
 ): ScenarioIssue {
-  const { line, col } = lines.linePos(error.pos[0]);
   const [message = ""] = error.message.split("\n");
-  const at = { path: [], at: "key", line: Math.max(line, 1), column: Math.max(col, 1) } as const;
+  const at = { path: [], at: "key", ...positionOf(lines, error.pos[0]) } as const;
+  // A list or mapping in brackets that is not closed shows by the indentation of what follows.
+  const closing = /end with an? (\S)$/.exec(message)?.[1];
+  if (closing !== undefined) return { ...at, expected: `a closing "${closing}"`, found: "none" };
+  if (error.code === "MULTIPLE_DOCS") return { ...at, expected: "one document", found: "a second one" };
   const expected = EXPECTED[error.code];
   return expected === undefined
     ? { ...at, expected: "YAML", found: `what is none: ${message}` }
@@ -66,16 +70,34 @@ function syntaxIssue(
 
 const EXPECTED: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: "each key once",
-  MULTIPLE_DOCS: "one document",
   TAB_AS_INDENT: "spaces to indent",
   BAD_INDENT: "the same indentation for all keys of a mapping and all items of a list",
   TAG_RESOLVE_FAILED: "no tags",
   MISSING_CHAR: "a character that closes or separates",
 };
 
+const ALIAS = "an alias of an anchor that stands before it";
+
+/** Aliases that stand for nothing, or for what they stand in. */
+function aliasIssues(document: Document, lines: LineCounter): ScenarioIssue[] {
+  const issues: ScenarioIssue[] = [];
+  visit(document, {
+    Alias(_key, alias, ancestors) {
+      const target = alias.resolve(document);
+      if (target !== undefined && !ancestors.includes(target)) return;
+      const found = `"*${alias.source}" ${target === undefined ? "of an anchor that is not there" : "within its own anchor"}`;
+      issues.push({ path: [], at: "value", expected: ALIAS, found, ...positionOf(lines, start(alias) ?? 0) });
+    },
+  });
+  return issues;
+}
+
 /** Line and column of the key or value, or, where it is missing, of what should have it. */
 function place(document: Document, lines: LineCounter, issue: ScenarioIssue): { line: number; column: number } {
-  const offset = offsetOf(document, issue.path, issue.at);
+  return positionOf(lines, offsetOf(document, issue.path, issue.at));
+}
+
+function positionOf(lines: LineCounter, offset: number): { line: number; column: number } {
   const { line, col } = lines.linePos(offset);
   return { line: Math.max(line, 1), column: Math.max(col, 1) };
 }

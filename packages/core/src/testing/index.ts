@@ -2,3 +2,4 @@
 export * from "./fake-driver.ts";
 export * from "./fake-pool.ts";
 export * from "./manual-clock.ts";
+export * from "./conformance/index.ts";

@@ -65,7 +65,7 @@ export function readClientConfig(given: string | PgClientConfig | undefined): Re
   return {
     own: whole,
     face,
-    drainMs: nonNegativeMs("client.face.drainMs", drainMs ?? 10_000),
+    drainMs: nonNegativeMs("client.face.drainMs", drainMs ?? 1_000),
     stack: (completed) => stack(leadingThere(whole, completed)),
     key: (completed) => identityOf([leadingThere(whole, completed), stackKey]),
   };

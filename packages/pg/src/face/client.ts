@@ -72,7 +72,7 @@ export function finishWork(client: LentClient): Promise<boolean> {
 }
 
 /** A cursor between two reads waits for its reader and not for the server: only closing it lets the client go on. */
-function closeCursor(active: unknown): void {
+export function closeCursor(active: unknown): void {
   const query = active as (Cursor & { readonly cursor?: Cursor }) | null | undefined;
   const cursor = query?.cursor ?? query;
   if (typeof cursor?.close === "function" && cursor.state !== "done") cursor.close(() => undefined);

@@ -38,6 +38,11 @@ export const PoolBase: new (shown: PgConfig) => PoolBase = pg.Pool as never;
 
 /** The pool that people hold, without the types of `pg`. */
 export class FacePool extends PoolBase implements LeaseHost {
+  static {
+    // There are libraries that tell a pool from a client by this.
+    Object.defineProperty(this, "name", { value: "Pool" });
+  }
+
   readonly #db: Database;
   readonly #face: FaceOptions;
   readonly #running = new Running();
@@ -135,11 +140,15 @@ export class FacePool extends PoolBase implements LeaseHost {
     return this.#call((options) => {
       const { pool } = this.#db;
       const statement = pgStatement(config, values);
+      const run = (connection: Connection): Promise<QueryResult> => this.#observed(connection, statement);
+      // Over which client it goes is known to those alone who listen.
+      const heard = this.listenerCount("acquire") > 0 || this.listenerCount("release") > 0;
       return pool.execute({
         ...this.#db.context(options, () => accessOf(pool.dialect, statement)),
         kind: "query",
         statement,
-        run: (connection) => this.#observed(connection, statement),
+        run,
+        ...(heard ? {} : { runsStatement: run }),
       });
     });
   }

@@ -24,6 +24,11 @@ export interface PgPoolConfig extends pg.PoolConfig {
 export type PoolConstructor = new (config?: PgPoolConfig, Client?: new (...given: never[]) => unknown) => pg.Pool;
 
 class StackedPool extends FacePool {
+  static {
+    // There are libraries that tell a pool from a client by this.
+    Object.defineProperty(this, "name", { value: "Pool" });
+  }
+
   constructor(config: PgPoolConfig = {}, Client?: unknown) {
     const { face, stack = adapterAlone, ...rest } = config ?? {};
     const shown = (Client === undefined ? rest : { Client, ...rest }) as PgConfig;

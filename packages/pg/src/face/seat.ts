@@ -3,7 +3,7 @@
  * as long as nothing is lost with it that cannot be made again.
  */
 import type { Access, CallOptions, Connection, Database, QueryResult, Statement } from "@breakwater/core";
-import { isBusy, type LentClient, type Submittable, whenQuiet } from "./client.ts";
+import { closeCursor, isBusy, type LentClient, type Submittable, whenQuiet } from "./client.ts";
 import { Lease, type LeaseHost } from "./lease.ts";
 import { SessionState } from "./session-state.ts";
 
@@ -91,6 +91,11 @@ export class Seat {
     client.query(query);
     await quiet(client);
     this.#noteStatus(client);
+  }
+
+  /** Lets go a cursor that nobody may read any more. */
+  closeCursor(): void {
+    if (this.#lease !== undefined) closeCursor(this.#lease.client._activeQuery);
   }
 
   /** Ends the connection; resolves when its link has ended. */

@@ -40,6 +40,11 @@ interface ClientBase extends EventEmitter {
 const ClientBase: new (config: PgConfig) => ClientBase = pg.Client as never;
 
 class StackedClient extends ClientBase implements SeatHost {
+  static {
+    // There are libraries that tell a pool from a client by this.
+    Object.defineProperty(this, "name", { value: "Client" });
+  }
+
   readonly #config: ReadConfig;
   readonly #turns = new ClientTurns(() => {
     if (this.#used) this.emit("drain");
@@ -69,7 +74,13 @@ class StackedClient extends ClientBase implements SeatHost {
 
   override connect(callback?: unknown): unknown {
     if (this.#plain) return super.connect(callback);
-    return throughCallback(this.#connect(), callback);
+    const connected = this.#connect();
+    // Who ends a client at once has not asked how its connecting went.
+    connected.catch(() => {
+      if (this._ending) unheard.catch(() => undefined);
+    });
+    const unheard = throughCallback(connected, callback) ?? connected;
+    return callback === undefined ? unheard : undefined;
   }
 
   override query(...given: readonly unknown[]): unknown {
@@ -145,6 +156,7 @@ class StackedClient extends ClientBase implements SeatHost {
       const options: CallOptions = { ...call, signal: AbortSignal.any(signals) };
       this.#seat = new Seat(this.#shared.db, options, this);
       await this.#seat.take();
+      if (this._ending && !this.#used) throw new Error("Connection terminated");
     } catch (error) {
       this._queryable = false;
       this.#shared?.leave();
@@ -174,9 +186,9 @@ class StackedClient extends ClientBase implements SeatHost {
     const refusal = this.#refusal();
     if (refusal !== undefined) throw refusal;
     const statement = this.#withTypes(pgStatement(config, values));
+    this.#used = true;
     return this.#turns.take(() => {
       const seat = this.#seat;
-      this.#used = true;
       return seat === undefined || !this._queryable ? Promise.reject(this.#refusal()) : seat.run(statement);
     });
   }
@@ -186,11 +198,11 @@ class StackedClient extends ClientBase implements SeatHost {
     if (typeof callback === "function") own.callback ??= callback;
     if (this.#typed && own._result !== undefined) own._result._types ??= this._types;
     const refusal = this.#refusal();
+    this.#used ||= refusal === undefined;
     const sent =
       refusal === undefined
         ? this.#turns.take(async () => {
             if (this.#seat === undefined || !this._queryable) throw this.#refusal();
-            this.#used = true;
             await this.#seat.submit(query);
           })
         : Promise.reject(refusal);
@@ -217,7 +229,9 @@ class StackedClient extends ClientBase implements SeatHost {
       return;
     }
     const cutOff = setTimeout(() => this.#over.abort(new Error("Connection terminated")), this.#config.drainMs);
-    if (!this._connected) this.#over.abort(new Error("Connection terminated"));
+    // What has been asked for already is waited for; nobody waits for a connection alone.
+    if (!this._connected && !this.#used) this.#over.abort(new Error("Connection terminated"));
+    this.#seat?.closeCursor();
     await this.#turns.over();
     clearTimeout(cutOff);
     await this.#seat?.leave();

@@ -12,7 +12,7 @@ type QueryConfig = { readonly [option: string]: unknown };
  */
 export function pgStatement(config: unknown, values: unknown): Statement {
   if (config === undefined || config === null) throw new TypeError("Client was passed a null or undefined query");
-  const given: QueryConfig = typeof config === "object" ? (config as QueryConfig) : { text: config };
+  const given = typeof config === "object" ? whole(config as QueryConfig) : { text: config };
   const { callback: _, ...rest } = given;
   const { text, name } = rest;
   if (typeof text !== "string" && typeof name !== "string") {
@@ -21,4 +21,14 @@ export function pgStatement(config: unknown, values: unknown): Statement {
   // A statement that is known by its name alone has an empty text: `pg` sends neither.
   const statement = { ...rest, text: typeof text === "string" ? text : "" } as Statement;
   return values ? { ...statement, values: values as unknown[] } : statement;
+}
+
+/** What a configuration may say, also by a class that makes its text when it is asked for it, as tagged templates do. */
+const SAID = ["text", "values", "name", "rowMode", "types", "binary", "queryMode", "rows", "portal", "query_timeout"];
+
+function whole(config: QueryConfig): QueryConfig {
+  const prototype: unknown = Object.getPrototypeOf(config);
+  if (prototype === Object.prototype || prototype === null) return config;
+  const inherited = SAID.filter((option) => option in config && !Object.hasOwn(config, option));
+  return { ...config, ...Object.fromEntries(inherited.map((option) => [option, config[option]])) };
 }

@@ -61,17 +61,17 @@ decoder.attachListeners(bytes);
 
 /** Reads one whole message that describes columns. */
 export function readFields(message: Buffer): readonly WireField[] {
-  return decoded<{ readonly fields: readonly WireField[] }>("rowDescription", message).fields;
+  return (decoded("rowDescription", message) as { readonly fields: readonly WireField[] }).fields;
 }
 
 /** Reads one whole message that tells an error. */
 export function readError(message: Buffer): Error {
-  return decoded<Error>("errorMessage", message);
+  return decoded("errorMessage", message) as Error;
 }
 
-function decoded<Message>(name: string, message: Buffer): Message {
-  let found: Message | undefined;
-  decoder.once(name, (made: Message) => {
+function decoded(name: string, message: Buffer): unknown {
+  let found: unknown;
+  decoder.once(name, (made: unknown) => {
     found = made;
   });
   bytes.emit("data", message);

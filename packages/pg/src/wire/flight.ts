@@ -1,9 +1,19 @@
 /**
  * Several statements that are sent together, and whose answers are given together.
  */
-import type { QueryResult, StatementReceiver } from "@breakwater/core";
+import type { QueryResult, Statement, StatementReceiver } from "@breakwater/core";
+import type { WireLink } from "./link.ts";
 
-export class Flight implements StatementReceiver {
+/** Sends statements one behind the other, in one piece. All have ended when it settles. */
+export function flight(wire: WireLink, parts: readonly Statement[]): Promise<readonly QueryResult[]> {
+  return new Promise((resolve, reject) => {
+    const together = new Flight(parts.length, resolve, reject);
+    for (const part of parts) wire.send(part, together, true);
+    wire.flush();
+  });
+}
+
+class Flight implements StatementReceiver {
   readonly #resolve: (results: QueryResult[]) => void;
   readonly #reject: (error: unknown) => void;
   readonly #results: QueryResult[] = [];

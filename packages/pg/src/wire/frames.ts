@@ -79,8 +79,7 @@ export class Frames {
         this.#keep(bytes.subarray(at), HEADER);
         return;
       }
-      const length =
-        (bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | (bytes[at + 4]! as number);
+      const length = lengthAt(bytes, at + 1);
       const next = at + 1 + length;
       if (next > end) {
         this.#keep(bytes.subarray(at), 1 + length);
@@ -109,19 +108,30 @@ export class Frames {
     let at = Math.min(this.#missing, end);
     this.#missing -= at;
     while (at < end) {
-      const wanted = Math.min(HEADER - this.#headerLength, end - at);
-      bytes.copy(this.#header, this.#headerLength, at, at + wanted);
-      this.#headerLength += wanted;
-      at += wanted;
-      if (this.#headerLength < HEADER) return;
-      this.#headerLength = 0;
-      const length = this.#header.readInt32BE(1) - 4;
-      if (this.#header[0] === 0x43 && forgets(bytes, at)) this.#targets.forgotten();
+      let header = bytes;
+      let from = at;
+      if (this.#headerLength > 0 || end - at < HEADER) {
+        const wanted = Math.min(HEADER - this.#headerLength, end - at);
+        bytes.copy(this.#header, this.#headerLength, at, at + wanted);
+        this.#headerLength += wanted;
+        at += wanted;
+        if (this.#headerLength < HEADER) return;
+        this.#headerLength = 0;
+        header = this.#header;
+        from = 0;
+      } else at += HEADER;
+      const length = lengthAt(header, from + 1) - 4;
+      if (header[from] === 0x43 && forgets(bytes, at)) this.#targets.forgotten();
       const here = Math.min(length, end - at);
       this.#missing = length - here;
       at += here;
     }
   }
+}
+
+/** Four bytes, the first one the highest. */
+function lengthAt(bytes: Buffer, at: number): number {
+  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
 }
 
 /** Whether a command's tag is DEALLOCATE or DISCARD, or may be: what is not there to be read is taken for it. */

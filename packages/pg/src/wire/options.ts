@@ -2,6 +2,7 @@
  * What a caller may say of how statements go over the wire.
  */
 import { knownOptions, OptionError, type Pipelining, positiveInteger, type Statement } from "@breakwater/core";
+import { isPlain } from "./plain.ts";
 import type { PrepareOption, Texts } from "./texts.ts";
 
 /** How reads share connections. */
@@ -39,9 +40,11 @@ export function pipelining({ pipeline }: WireOptions, texts: Texts): Pipelining 
   if (pipeline === undefined) return undefined;
   return {
     ...pipeline,
-    fits: ({ text, values }: Statement) => {
+    fits: (statement: Statement) => {
+      const { text, values } = statement;
       const known = texts.known(text);
-      return known !== undefined && known.reads && known.quick && (values === undefined || isSmall(values));
+      if (known === undefined || !known.reads || !known.quick) return false;
+      return isPlain(statement) && (values === undefined || isSmall(values));
     },
   };
 }

@@ -11,9 +11,13 @@ export function isPlain(statement: Statement & { readonly submit?: unknown }): b
     if (key === "text" || key === "values") continue;
     const value = (statement as unknown as Readonly<Record<string, unknown>>)[key];
     if (key === "rowMode" || value === undefined) continue;
-    if (key !== "types" || typeof (value as { getTypeParser?: unknown } | null)?.getTypeParser !== "function")
-      return false;
+    if (key !== "types" || !isTypes(value)) return false;
   }
   const { text, values } = statement;
   return typeof text === "string" && (values === undefined || Array.isArray(values));
+}
+
+function isTypes(value: unknown): boolean {
+  const types = value as { readonly getTypeParser?: unknown } | null;
+  return typeof types?.getTypeParser === "function";
 }

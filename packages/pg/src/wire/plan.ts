@@ -90,6 +90,7 @@ function looped(fields: readonly WireField[], parsers: readonly Parser[], asArra
 
 function mayCompile(): boolean {
   try {
+    // oxlint-disable-next-line no-implied-eval -- finds out whether it is forbidden
     return typeof Buffer.prototype.utf8Slice === "function" && new Function("return true")() === true;
   } catch {
     return false;

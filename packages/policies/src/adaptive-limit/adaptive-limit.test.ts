@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { BulkheadFullError, failureOf, type Operation, policy, StackOrderError } from "@breakwater/core";
+import { BulkheadFullError, failureOf, type Operation, policy, StackOrderError, TimeoutError } from "@breakwater/core";
 import { failing, fakeCall, fakePool, ManualClock } from "@breakwater/core/testing";
 import { adaptiveLimit } from "./adaptive-limit.ts";
 import type { AdaptiveLimitChanged, AdaptiveLimitRejected } from "./events.ts";
@@ -45,6 +45,33 @@ describe("adaptiveLimit", () => {
     expect(rejected).toEqual([{ pool: "fake", label: "fifth", priority: "normal", running: 4, limit: 4 }]);
     expect(stats()).toMatchObject({ policy: "adaptive-limit", limit: 4, running: 4, rejected: 1, min: 1, max: 100 });
     expect(clock.pending).toBe(0);
+  });
+
+  it("takes a limit in time for a sign of overload only when it was longer than calls usually take", async () => {
+    const { round, changed, stats } = setUp({ max: 8 });
+    for (let each = 0; each < 30; each++) await round(100);
+    const { limit } = stats() as unknown as { limit: number };
+    changed.length = 0;
+    const late = (): Error => {
+      const failure = { phase: "running", effect: "none", retry: "other-node", blames: "load" } as const;
+      return new TimeoutError("fake", "late", { ...failure, connection: "destroy", reason: "late" });
+    };
+    await round(50, late());
+    expect(stats()).toMatchObject({ overloads: 0, limit });
+    await round(400, late());
+    expect(stats()).not.toMatchObject({ overloads: 0 });
+    expect(changed.at(0)).toMatchObject({ why: "overload" });
+  });
+
+  it("has calls tried again that a burst turned away, and not those that go on being turned away", async () => {
+    const { call, clock } = setUp({ initial: 1, max: 1 });
+    void call();
+    expect(failureOf(await call())).not.toHaveProperty("maxRetries");
+    for (let each = 0; each < 3; each++) {
+      await clock.advance(60);
+      await call();
+    }
+    expect(failureOf(await call())).toMatchObject({ retry: "other-node", maxRetries: 0 });
   });
 
   it("rises while latency stays, and falls when it grows", async () => {

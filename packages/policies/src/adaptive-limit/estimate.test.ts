@@ -25,6 +25,18 @@ describe("Estimate", () => {
     }
   });
 
+  it("is back at half of where it was within a few windows after an overload", () => {
+    const estimate = new Estimate(20);
+    serve(estimate, 40, 10, 100);
+    const before = estimate.limit;
+    for (let each = 0; each < 100; each++) estimate.overload(bounds);
+    expect(estimate.limit).toBe(1);
+    serve(estimate, 40, 10, 6);
+    expect(estimate.limit).toBeGreaterThanOrEqual(Math.floor(before / 2));
+    // From there on as slowly as ever.
+    expect(serve(estimate, 40, 10, 1)).toBeLessThan(before / 2 + 4);
+  });
+
   it("does not drift upwards in ten minutes of overload", () => {
     const estimate = new Estimate(20);
     serve(estimate, 40, 10, 20, 10);

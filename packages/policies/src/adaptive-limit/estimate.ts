@@ -31,6 +31,8 @@ export class Estimate {
   #limit: number;
   /** Latency without waiting, in milliseconds; undefined before the first window. */
   #usualMs: number | undefined;
+  /** The limit before it began to fall: up to half of it the way back is short, as TCP's slow start (RFC 5681). */
+  #before = 0;
   /** The highest latency since the limit began to fall, and the limit then. */
   #top: { readonly limit: number; readonly latencyMs: number } | undefined;
 
@@ -62,6 +64,11 @@ export class Estimate {
     const gradient = Math.max(0.5, Math.min(1, ratio));
     if (gradient === 1) this.#top = undefined;
     else this.#anew(latencyMs);
+    if (gradient < 1) this.#falls();
+    else if (this.#limit < this.#before / 2) {
+      this.#limit = Math.min(2 * this.#limit, this.#before / 2);
+      return this.keep(bounds);
+    } else if (this.#limit >= this.#before) this.#before = 0;
     // So many may wait: room to find out whether the node can do more.
     const room = Math.max(1, Math.sqrt(this.#limit));
     this.#limit += (this.#limit * gradient + room - this.#limit) * SMOOTHING;
@@ -70,12 +77,17 @@ export class Estimate {
 
   /** A call failed because the server had no room for it or no time. */
   overload(bounds: Bounds): void {
+    this.#falls();
     this.#limit *= BACKOFF;
     this.keep(bounds);
   }
 
   keep({ min, max }: Bounds): void {
     this.#limit = Math.max(min, 1, Math.min(max, this.#limit));
+  }
+
+  #falls(): void {
+    this.#before = Math.max(this.#before, this.#limit);
   }
 
   #anew(latencyMs: number): void {

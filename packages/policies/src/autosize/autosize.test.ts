@@ -1,4 +1,4 @@
-import { database, driverPool, type EventMap, type Pool, sleep, StackOrderError, UsageError } from "@breakwater/core";
+import { controlsOf, database, driverPool, type EventMap, OptionError, type Pool, sleep, StackOrderError, UsageError } from "@breakwater/core";
 import { fakeCall, fakeDialect, fakeDriver, fakePool, ManualClock } from "@breakwater/core/testing";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -59,6 +59,22 @@ describe("autosize", () => {
     expect(stats()).toMatchObject({ policy: "autosize", size: 20, min: 2, max: 20, grown: 3, shrunk: 0 });
     await pool.close();
     expect(clock.pending).toBe(0);
+  });
+
+  it("takes new bounds and times while it works, and is within the bounds at once", async () => {
+    const { busy, sizes, told, pool, stats } = setUp();
+    const control = controlsOf(pool).get("autosize");
+    control.configure({ min: 6 });
+    control.configure({ min: 1, max: 5 });
+    expect(sizes).toEqual([6, 5]);
+    expect(told.map(({ why }) => why)).toEqual(["bounds", "bounds"]);
+    control.configure({ max: 30, growAfterMs: 5_000, cooldownMs: 0, intervalMs: 1_000 });
+    expect(() => control.configure({ min: 31 })).toThrow(OptionError);
+    expect(stats()).toMatchObject({ size: 5, min: 1, max: 30 });
+    await busy(5, 3, 5_000);
+    expect(sizes).toEqual([6, 5]);
+    await busy(5, 3, 1_000);
+    expect(sizes).toEqual([6, 5, 8]);
   });
 
   it("does not grow for a short burst, nor while connections are free", async () => {

@@ -5,65 +5,21 @@
  * everything slower, so `max` is what the server bears, not what the load asks for: see `suggestPoolSize()`.
  */
 import {
-  type Clock,
-  knownOptions,
+  adjustable,
   type Next,
   type Operation,
-  OptionError,
   type Placement,
   type Policy,
+  type PolicyControl,
   type PolicyPart,
   type Pool,
-  positiveInteger,
-  positiveMs,
-  nonNegativeMs,
-  ratio,
   statefulPolicy,
-  systemClock,
   type Timer,
   UsageError,
 } from "@breakwater/core";
 import type { AutosizeResized } from "./events.ts";
-import { Need, type NeedOptions } from "./need.ts";
-
-export interface AutosizeOptions {
-  /** Fewest connections that it shrinks the pool's maximum to; a whole number from 1. @default 1 */
-  readonly min?: number;
-  /** Most that it grows it to; a whole number, at least `min`. */
-  readonly max: number;
-  /** How often it looks, in milliseconds; above 0. @default 100 */
-  readonly intervalMs?: number;
-  /** How long calls must have waited for connections, at every look, before it grows, in milliseconds. @default 300 */
-  readonly growAfterMs?: number;
-  /** How long there must have been too many connections before it shrinks, in milliseconds. @default 60000 */
-  readonly shrinkAfterMs?: number;
-  /** Too many are connections of which never more than this share was in use; above 0, at most 1. @default 0.5 */
-  readonly shrinkBelowRatio?: number;
-  /** Least time between two changes, in milliseconds. @default 1000 */
-  readonly cooldownMs?: number;
-  /** How long it stays at what there was when the database refused to open more, in milliseconds. @default 60000 */
-  readonly refusedMs?: number;
-  /**
-   * Most connections that the database allows this pool now. Asked before the pool grows; when it fails or tells no
-   * number, the pool does not grow.
-   */
-  readonly allowed?: () => number | Promise<number>;
-  /** Source of the time. @default systemClock */
-  readonly clock?: Clock;
-}
-
-const OPTIONS = [
-  "min",
-  "max",
-  "intervalMs",
-  "growAfterMs",
-  "shrinkAfterMs",
-  "shrinkBelowRatio",
-  "cooldownMs",
-  "refusedMs",
-  "allowed",
-  "clock",
-] as const;
+import { Need } from "./need.ts";
+import { ADJUSTABLE, type AutosizeOptions, type CheckedAutosizeOptions, checkAutosizeOptions } from "./options.ts";
 
 const PLACEMENT: Placement = {
   inside: { router: "each node has a load and a limit of its own" },
@@ -75,39 +31,14 @@ const PLACEMENT: Placement = {
  * a UsageError.
  */
 export function autosize(options: AutosizeOptions): Policy {
-  knownOptions("autosize", options, OPTIONS);
-  const { intervalMs = 100, refusedMs = 60_000, clock = systemClock, allowed } = options;
-  const max = positiveInteger("autosize.max", options.max);
-  const min = positiveInteger("autosize.min", options.min ?? 1);
-  if (min > max) throw new OptionError("autosize.min", min, `at most max, which is ${max}`);
-  const settings: Settings = {
-    min,
-    max,
-    intervalMs: positiveMs("autosize.intervalMs", intervalMs),
-    growAfterMs: nonNegativeMs("autosize.growAfterMs", options.growAfterMs ?? 300),
-    shrinkAfterMs: nonNegativeMs("autosize.shrinkAfterMs", options.shrinkAfterMs ?? 60_000),
-    shrinkBelowRatio: ratio("autosize.shrinkBelowRatio", options.shrinkBelowRatio ?? 0.5),
-    cooldownMs: nonNegativeMs("autosize.cooldownMs", options.cooldownMs ?? 1_000),
-    refusedMs: nonNegativeMs("autosize.refusedMs", refusedMs),
-    allowed,
-    clock,
-  };
-  if (allowed !== undefined && typeof allowed !== "function")
-    throw new OptionError("autosize.allowed", allowed, "a function that tells a number");
-  if (typeof clock?.setTimer !== "function") throw new OptionError("autosize.clock", clock, "a clock");
-  return statefulPolicy("autosize", (inner) => new Autosize(inner, settings), PLACEMENT);
-}
-
-interface Settings extends NeedOptions {
-  readonly intervalMs: number;
-  readonly refusedMs: number;
-  readonly allowed: AutosizeOptions["allowed"];
-  readonly clock: Clock;
+  const checked = checkAutosizeOptions(options);
+  return statefulPolicy("autosize", (inner) => new Autosize(inner, checked), PLACEMENT);
 }
 
 class Autosize implements PolicyPart {
+  readonly control: PolicyControl;
   readonly #pool: Pool;
-  readonly #settings: Settings;
+  #settings: CheckedAutosizeOptions;
   readonly #need: Need;
   readonly #unlisten: () => void;
   #timer: Timer | undefined;
@@ -121,7 +52,7 @@ class Autosize implements PolicyPart {
   #shrunk = 0;
   #refused = 0;
 
-  constructor(pool: Pool, settings: Settings) {
+  constructor(pool: Pool, settings: CheckedAutosizeOptions) {
     const { min, max } = settings;
     this.#pool = pool;
     this.#settings = settings;
@@ -133,6 +64,13 @@ class Autosize implements PolicyPart {
       throw new UsageError(pool.name, "autosize stands around a pool whose size cannot be changed");
     this.#unlisten = pool.events.on("connection:failed", (event) => {
       if (event.pool === pool.name && this.#isRefusal(event.error)) this.#onRefused();
+    });
+    this.control = adjustable({
+      owner: "autosize",
+      options: settings,
+      names: ADJUSTABLE,
+      check: checkAutosizeOptions,
+      apply: (changed) => this.#reconfigure(changed),
     });
   }
 
@@ -152,6 +90,17 @@ class Autosize implements PolicyPart {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#unlisten();
+  }
+
+  #reconfigure(settings: CheckedAutosizeOptions): void {
+    this.#settings = settings;
+    this.#need.options = settings;
+    if (this.#closed) return;
+    this.#change(Math.min(settings.max, Math.max(settings.min, this.#size)), "bounds");
+    // The next look is due by the new interval.
+    if (this.#timer === undefined) return;
+    this.#timer.cancel();
+    this.#arm();
   }
 
   #arm(): void {

@@ -8,8 +8,8 @@ export interface AutosizeResized {
   /** Most connections before, and now. */
   readonly from: number;
   readonly to: number;
-  /** Calls waited; most connections were idle; or the database refused to open more. */
-  readonly why: "waiting" | "idle" | "refused";
+  /** Calls waited; most connections were idle; the database refused to open more; or it was outside new bounds. */
+  readonly why: "waiting" | "idle" | "refused" | "bounds";
 }
 
 declare module "@breakwater/core" {

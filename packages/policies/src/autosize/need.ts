@@ -22,7 +22,7 @@ export interface NeedOptions {
 }
 
 export class Need {
-  readonly #options: NeedOptions;
+  options: NeedOptions;
   // Since when calls have been waiting at every look; undefined when none did at the last.
   #waitingSinceMs: number | undefined;
   // Since when the pool has been larger than it need be, and the most connections in use since then.
@@ -31,7 +31,7 @@ export class Need {
   #changedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: NeedOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   /**
@@ -42,7 +42,7 @@ export class Need {
    * which nothing happens, so that it does not swing.
    */
   size({ active, waiting, max }: Look, nowMs: number): number {
-    const { min, growAfterMs, shrinkAfterMs, cooldownMs, shrinkBelowRatio } = this.#options;
+    const { min, growAfterMs, shrinkAfterMs, cooldownMs, shrinkBelowRatio } = this.options;
     this.#waitingSinceMs = waiting > 0 && active >= max ? (this.#waitingSinceMs ?? nowMs) : undefined;
     if (waiting > 0 || active > max * shrinkBelowRatio) this.#idleSinceMs = undefined;
     else if (this.#idleSinceMs === undefined) {
@@ -51,7 +51,7 @@ export class Need {
     } else this.#peak = Math.max(this.#peak, active);
     if (nowMs - this.#changedMs < cooldownMs) return max;
     if (this.#waitingSinceMs !== undefined && nowMs - this.#waitingSinceMs >= growAfterMs)
-      return Math.max(max, Math.min(this.#options.max, max + Math.min(waiting, max)));
+      return Math.max(max, Math.min(this.options.max, max + Math.min(waiting, max)));
     if (this.#idleSinceMs !== undefined && nowMs - this.#idleSinceMs >= shrinkAfterMs)
       return Math.min(max, Math.max(min, Math.ceil(this.#peak / FILLED), Math.ceil(max / 2)));
     return max;

@@ -214,6 +214,48 @@ describe("bulkhead", () => {
     expect([...outcomes.keys()]).toEqual(["e", "b"]);
   });
 
+  it("leaves out who has no time left for an answer, as long as others wait", async () => {
+    const { clock, call, end, order, outcomes, rejected } = setUp({ maxConcurrent: 1, maxQueued: 99, order: "fifo" });
+    // Thirty calls that wait and then take 10 ms: what is usual is known.
+    for (let each = 0; each <= 30; each++) {
+      call(`learn ${each}`);
+      if (each === 0) continue;
+      await clock.advance(10);
+      await end(`learn ${each - 1}`);
+    }
+    const now = clock.now();
+    call("too late", { deadline: now + 15 });
+    call("in time", { deadline: now + 40 });
+    await clock.advance(10);
+    await end("learn 30");
+    expect(order.at(-1)).toBe("in time");
+    expect(outcomes.get("too late")).toMatchObject({ code: "ERR_BREAKWATER_TIMEOUT", phase: "acquire" });
+    expect(rejected.at(-1)).toMatchObject({ label: "too late", why: "expired", waitedMs: 10 });
+    // Nobody waits behind this one: it is let try.
+    call("alone", { deadline: now + 25 });
+    await clock.advance(10);
+    await end("in time");
+    expect(order.at(-1)).toBe("alone");
+    await end("alone");
+    expect(clock.pending).toBe(0);
+  });
+
+  it("has calls tried again that a burst turned away, and of those that go on being turned away only critical ones", async () => {
+    const { clock, call, outcomes } = setUp({ maxConcurrent: 1, maxQueued: 0, intervalMs: 50 });
+    call("running");
+    const turnedAway = async (label: string, context: Partial<Operation<unknown>> = {}) => {
+      call(label, context);
+      await clock.advance(20);
+      return failureOf(outcomes.get(label));
+    };
+    expect(await turnedAway("burst")).not.toHaveProperty("maxRetries");
+    for (const label of ["second", "third"]) await turnedAway(label);
+    expect(await turnedAway("lasting")).toMatchObject({ retry: "other-node", maxRetries: 0 });
+    expect(await turnedAway("critical", { priority: "critical" })).not.toHaveProperty("maxRetries");
+    await clock.advance(60);
+    expect(await turnedAway("new burst")).not.toHaveProperty("maxRetries");
+  });
+
   it("drops, under codel, who has waited twice the target while the queue stands, but not in a burst", async () => {
     const { clock, call, end, order, rejected } = setUp({
       maxConcurrent: 1,

@@ -169,6 +169,7 @@ export class Gate implements PolicyPart {
       if (displaced === undefined) return Promise.reject(this.#error("full", operation, 0));
       this.#turnAway(displaced, "displaced");
     }
+    const waited = operation.trace?.wait("bulkhead", "permit");
     return new Promise((resolve, reject) => {
       const onAbort =
         signal === undefined
@@ -187,7 +188,10 @@ export class Gate implements PolicyPart {
         sinceMs,
         expiresAtMs: Math.min(deadline, sinceMs + maxWaitMs),
         operation,
-        admit: () => resolve(this.#admit(operation, next)),
+        admit: () => {
+          waited?.();
+          resolve(this.#admit(operation, next));
+        },
         refuse: reject,
         onAbort,
       };

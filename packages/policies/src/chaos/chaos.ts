@@ -6,12 +6,14 @@
  */
 import {
   type Clock,
+  type ControlOptions,
   knownOptions,
   type Next,
   type Operation,
   OptionError,
   type Placement,
   type Policy,
+  type PolicyControl,
   type Pool,
   type Random,
   seededRandom,
@@ -72,7 +74,6 @@ export function chaos(options: ChaosOptions = {}): Chaos {
   const { faults = [], clock = systemClock } = options;
   const random = diceOf(options);
   if (typeof clock?.setTimer !== "function") throw new OptionError("chaos.clock", clock, "a clock");
-  if (!Array.isArray(faults)) throw new OptionError("chaos.faults", faults, "an array of faults");
   /** Asked in this order. A list is never changed while it is asked. */
   let on: readonly ScopedFault[] = [];
 
@@ -83,7 +84,23 @@ export function chaos(options: ChaosOptions = {}): Chaos {
     on = [...on, fault];
     return fault;
   };
-  for (const given of faults as readonly ChaosFaultOptions[]) inject(given);
+  const off = (): void => {
+    for (const fault of on) fault.off();
+  };
+  for (const given of checkFaults(faults)) inject(given);
+
+  // The faults are the same in all pools that the policy stands around, and so is the hand on them.
+  const control: PolicyControl = {
+    options: () => ({ faults: on.map((fault) => fault.options) }),
+    configure: (changes) => {
+      const { faults: wanted } = knownOptions<ControlOptions>("chaos", changes, ["faults"]);
+      if (wanted === undefined) return;
+      const checked = checkFaults(wanted as readonly ChaosFaultOptions[]);
+      off();
+      for (const fault of checked) inject(fault);
+    },
+    actions: { inject, off },
+  };
 
   const made = statefulPolicy(
     "chaos",
@@ -93,17 +110,18 @@ export function chaos(options: ChaosOptions = {}): Chaos {
         execute: <T>(operation: Operation<T>, next: Next) =>
           on.length === 0 ? next(operation) : striker.execute(operation, next, on),
         stats: () => ({ faults: on.length, ...striker.hits }),
+        control,
         close: () => striker.close(),
       };
     },
     PLACEMENT,
   );
-  return Object.assign(made, {
-    inject,
-    off: () => {
-      for (const fault of on) fault.off();
-    },
-  });
+  return Object.assign(made, { inject, off });
+}
+
+function checkFaults(faults: readonly ChaosFaultOptions[]): readonly ChaosFaultOptions[] {
+  if (!Array.isArray(faults)) throw new OptionError("chaos.faults", faults, "an array of faults");
+  return (faults as readonly ChaosFaultOptions[]).map((fault) => checkFault(fault));
 }
 
 function diceOf({ seed, random }: ChaosOptions): Random {

@@ -13,12 +13,16 @@ import {
   type Pool,
   type Random,
   type Situation,
+  type QueryResult,
   type TransactionIdentity,
   type TransactionOperation,
 } from "@breakwater/core";
 import type { ScopedFault } from "./chaos-fault.ts";
 import { driverError, refusedAcquire, socketError, tooLate } from "./injected-error.ts";
 import { type ChaosFaultKind, type LatencyFault, phaseOf } from "./options.ts";
+
+/** Where a transaction is known without a question. */
+const NO_ANSWER: QueryResult = { rows: [], rowCount: 0, command: "", fields: [] };
 
 export class Striker {
   readonly hits: Record<ChaosFaultKind, number> = { error: 0, latency: 0, "lost-reply": 0, "refused-acquire": 0 };
@@ -120,8 +124,9 @@ export class Striker {
       ...operation,
       run: async (connection, attempt) => {
         const incarnation = await resolution.incarnation(connection);
-        const answer = await connection.query({ text: resolution.identityText });
-        const identity = resolution.identity(answer, incarnation);
+        const { identityText } = resolution;
+        const answer = identityText === undefined ? NO_ANSWER : await connection.query({ text: identityText });
+        const identity = resolution.identity(answer, incarnation, connection);
         if (identity !== undefined) known.identity = { ...identity, node: this.#pool.name };
         return operation.run(connection, attempt);
       },

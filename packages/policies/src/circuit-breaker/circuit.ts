@@ -84,6 +84,7 @@ export class Circuit implements PolicyPart {
     const retryAfterMs = this.#retryAfterMs();
     if (retryAfterMs === 0 && this.#mayTry()) return this.#try(operation, next);
     this.#rejected++;
+    operation.trace?.note("circuit-breaker", "refuses it", { pool: this.pool, state: this.#state, retryAfterMs });
     return Promise.reject(new CircuitOpenError(this.#pool.name, retryAfterMs));
   }
 
@@ -133,6 +134,7 @@ export class Circuit implements PolicyPart {
   #try<T>(operation: Operation<T>, next: Next): Promise<T> {
     const trial = { sinceMs: this.#options.clock.now() };
     this.#trial = trial;
+    operation.trace?.note("circuit-breaker", "lets it try", { pool: this.pool });
     const tooSlow = (): boolean =>
       operation.kind === "query" && this.#isSlow(this.#options.clock.now() - trial.sinceMs);
     if (this.#state === "open") {

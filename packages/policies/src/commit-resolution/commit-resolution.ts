@@ -6,6 +6,7 @@
  * database together with BEGIN, without a round trip of their own.
  */
 import {
+  adjustable,
   type Clock,
   type Connection,
   failureOf,
@@ -16,8 +17,10 @@ import {
   type Operation,
   operationContext,
   type Outcome,
+  OptionError,
   OutcomeUnknownError,
   type Policy,
+  type PolicyControl,
   type PolicyPart,
   type Pool,
   positiveMs,
@@ -41,7 +44,8 @@ export interface CommitResolutionOptions {
   readonly exactlyOnce?: boolean;
   /**
    * Keeps a row per transaction in this table, which also proves what a failover or a crash has made ambiguous; true for
-   * `breakwater_ledger`. The table is made by `ledgerTableSql()`. @default false
+   * `breakwater_ledger`. The table is made by `ledgerTableSql()`. A database that cannot tell what became of a
+   * transaction, such as MySQL, needs it for all that this policy does. @default false
    */
   readonly ledger?: boolean | string;
   /** Longest that resolving may take, in milliseconds, if the call's deadline is not sooner. @default 10000 */
@@ -57,14 +61,7 @@ const PAUSE_MS = 25;
 
 /** @throws OptionError when an option is unknown or out of range. */
 export function commitResolution(options: CommitResolutionOptions = {}): Policy {
-  knownOptions("commitResolution", options, ["exactlyOnce", "ledger", "limitMs", "graceMs", "clock"]);
-  const settings = {
-    clock: options.clock ?? systemClock,
-    limitMs: positiveMs("commitResolution.limitMs", options.limitMs ?? 10_000),
-    graceMs: nonNegativeMs("commitResolution.graceMs", options.graceMs ?? 1_000),
-    exactlyOnce: flag("commitResolution.exactlyOnce", options.exactlyOnce ?? false),
-    ledger: ledgerOf(options.ledger ?? false),
-  };
+  const settings = check(options);
   return statefulPolicy("commit-resolution", (inner) => new Resolver(inner, settings), {
     outside: {
       router: "it asks whichever node is the primary by then, so it stands around all of them",
@@ -73,17 +70,26 @@ export function commitResolution(options: CommitResolutionOptions = {}): Policy 
   });
 }
 
-interface Settings {
-  readonly clock: Clock;
-  readonly limitMs: number;
-  readonly graceMs: number;
-  readonly exactlyOnce: boolean;
-  readonly ledger: Ledger | undefined;
+type Settings = Required<CommitResolutionOptions>;
+
+function check(options: CommitResolutionOptions): Settings {
+  knownOptions("commitResolution", options, ["exactlyOnce", "ledger", "limitMs", "graceMs", "clock"]);
+  const { ledger = false, clock = systemClock } = options;
+  if (typeof clock?.setTimer !== "function") throw new OptionError("commitResolution.clock", clock, "a clock");
+  return {
+    clock,
+    limitMs: positiveMs("commitResolution.limitMs", options.limitMs ?? 10_000),
+    graceMs: nonNegativeMs("commitResolution.graceMs", options.graceMs ?? 1_000),
+    exactlyOnce: flag("commitResolution.exactlyOnce", options.exactlyOnce ?? false),
+    ledger: typeof ledger === "boolean" ? ledger : text("commitResolution.ledger", ledger),
+  };
 }
 
 class Resolver implements PolicyPart {
+  readonly control: PolicyControl;
   readonly #inner: Pool;
-  readonly #settings: Settings;
+  #settings: Settings;
+  readonly #ledger: Ledger | undefined;
   readonly #outcomes: Record<Outcome, number> = {
     committed: 0,
     "rolled-back": 0,
@@ -94,6 +100,17 @@ class Resolver implements PolicyPart {
   constructor(inner: Pool, settings: Settings) {
     this.#inner = inner;
     this.#settings = settings;
+    this.#ledger = ledgerOf(settings.ledger, inner);
+    this.control = adjustable({
+      owner: "commitResolution",
+      options: settings,
+      // Not the ledger: what was proved by one table is not known to another.
+      names: ["exactlyOnce", "limitMs", "graceMs"],
+      check,
+      apply: (changed) => {
+        this.#settings = changed;
+      },
+    });
   }
 
   execute<T>(operation: Operation<T>, next: Next): Promise<T> {
@@ -118,7 +135,7 @@ class Resolver implements PolicyPart {
   }
 
   #resolvable<T>(operation: TransactionOperation<T>, next: Next): Promise<T> {
-    const { ledger } = this.#settings;
+    const ledger = this.#ledger;
     const { idempotencyKey } = operation;
     if (idempotencyKey !== undefined && ledger === undefined) {
       throw new UsageError(this.#inner.name, "idempotencyKey needs commitResolution({ ledger: true })");
@@ -144,6 +161,7 @@ class Resolver implements PolicyPart {
   ): Promise<T> {
     const { clock, limitMs, graceMs } = this.#settings;
     const { transaction } = unanswered;
+    const waited = operation.trace?.wait("commit-resolution", "outcome");
     const started = clock.now();
     const limit = Math.min(operation.deadline, started + limitMs);
     const question: Question = { transaction, key, end: false };
@@ -163,6 +181,8 @@ class Resolver implements PolicyPart {
     this.#outcomes[answer.outcome] += 1;
     const { name, events } = this.#inner;
     const waitedMs = clock.now() - started;
+    waited?.();
+    operation.trace?.note("commit-resolution", "found out what became of it", { ...answer, waitedMs });
     events.emit("commit-resolution:resolved", { pool: name, label: operation.label, transaction, ...answer, waitedMs });
     if (answer.outcome === "committed") {
       operation.causality?.wrote();
@@ -204,7 +224,7 @@ class Resolver implements PolicyPart {
   }
 
   async #answer(primary: Connection, { transaction, key, end }: Question): Promise<Answer> {
-    const { ledger } = this.#settings;
+    const ledger = this.#ledger;
     const { resolution } = this.#inner.dialect;
     if (resolution === undefined) return { outcome: "unprovable", by: "status" };
     const outcome = await resolution.outcome(primary, transaction);
@@ -260,9 +280,9 @@ function withLedger<T>(
   };
 }
 
-function ledgerOf(option: boolean | string): Ledger | undefined {
+function ledgerOf(option: boolean | string, { dialect }: Pool): Ledger | undefined {
   if (option === false) return undefined;
-  return new Ledger(option === true ? LEDGER_TABLE : text("commitResolution.ledger", option));
+  return new Ledger(option === true ? LEDGER_TABLE : option, dialect.ledger);
 }
 
 function codeOf(error: unknown): unknown {

@@ -2,29 +2,53 @@
  * A row per piece of work, written in the transaction that does it: there if and only if the work was committed. It
  * survives a failover as the work itself does, and it needs no status function of the database.
  */
-import type { Connection, QueryResult } from "@breakwater/core";
+import type { Connection, Dialect, LedgerTexts, QueryResult } from "@breakwater/core";
 
 /** Name of the ledger's table, unless another is chosen. */
 export const LEDGER_TABLE = "breakwater_ledger";
 
-/** The statement that makes the ledger's table, once per database. */
-export function ledgerTableSql(table: string = LEDGER_TABLE): string {
-  return `CREATE TABLE IF NOT EXISTS ${quoted(table)} (
+/** PostgreSQL's, for dialects that bring none of their own. */
+const POSTGRES: LedgerTexts = {
+  create: (table) => `CREATE TABLE IF NOT EXISTS ${quoted(table)} (
   key text PRIMARY KEY,
   result json,
   written_at timestamptz NOT NULL DEFAULT now()
-)`;
+)`,
+  sweep: (table, seconds) => `DELETE FROM ${quoted(table)} WHERE written_at < now() - interval '${seconds} seconds'`,
+  claim: (table, key) => ({
+    text: `INSERT INTO ${quoted(table)} (key) VALUES ($1) ON CONFLICT (key) DO NOTHING`,
+    values: [key],
+  }),
+  // As text: a driver's own reading of JSON may have been changed, and cannot tell null from nothing.
+  find: (table, key) => ({
+    text: `SELECT result::text AS result FROM ${quoted(table)} WHERE key = $1`,
+    values: [key],
+  }),
+  keep: (table, key, json) => ({
+    text: `UPDATE ${quoted(table)} SET result = $2 WHERE key = $1`,
+    values: [key, json],
+  }),
+};
+
+/** The statement that makes the ledger's table, once per database. `dialect` is PostgreSQL's unless given. */
+export function ledgerTableSql(table: string = LEDGER_TABLE, dialect?: Pick<Dialect, "ledger">): string {
+  return (dialect?.ledger ?? POSTGRES).create(table);
 }
 
 /**
  * The statement that removes rows older than a number of seconds. A call under a key that has been swept runs again, so
- * no retry may come later than that. To be run now and then; it reads the whole table.
+ * no retry may come later than that. To be run now and then; it reads the whole table. `dialect` is PostgreSQL's unless
+ * given.
  */
-export function ledgerSweepSql(olderThanSeconds: number, table: string = LEDGER_TABLE): string {
+export function ledgerSweepSql(
+  olderThanSeconds: number,
+  table: string = LEDGER_TABLE,
+  dialect?: Pick<Dialect, "ledger">,
+): string {
   if (!Number.isSafeInteger(olderThanSeconds) || olderThanSeconds < 1) {
     throw new RangeError(`olderThanSeconds must be a whole number from 1, got ${olderThanSeconds}`);
   }
-  return `DELETE FROM ${quoted(table)} WHERE written_at < now() - interval '${olderThanSeconds} seconds'`;
+  return (dialect?.ledger ?? POSTGRES).sweep(table, olderThanSeconds);
 }
 
 /** An outcome that was found under a key. */
@@ -33,16 +57,12 @@ export interface FirstOutcome {
 }
 
 export class Ledger {
-  readonly #insert: string;
-  readonly #find: string;
-  readonly #keep: string;
+  readonly #table: string;
+  readonly #texts: LedgerTexts;
 
-  constructor(table: string) {
-    const name = quoted(table);
-    this.#insert = `INSERT INTO ${name} (key) VALUES ($1) ON CONFLICT (key) DO NOTHING`;
-    // As text: a driver's own reading of JSON may have been changed, and cannot tell null from nothing.
-    this.#find = `SELECT result::text AS result FROM ${name} WHERE key = $1`;
-    this.#keep = `UPDATE ${name} SET result = $2 WHERE key = $1`;
+  constructor(table: string, texts: LedgerTexts = POSTGRES) {
+    this.#table = table;
+    this.#texts = texts;
   }
 
   /**
@@ -50,7 +70,7 @@ export class Ledger {
    * when the key's work has been committed before.
    */
   async claim(connection: Connection, key: string): Promise<FirstOutcome | undefined> {
-    const { rowCount } = await connection.query({ text: this.#insert, values: [key] });
+    const { rowCount } = await connection.query(this.#texts.claim(this.#table, key));
     return rowCount === 1 ? undefined : ((await this.find(connection, key)) ?? { value: undefined });
   }
 
@@ -60,12 +80,12 @@ export class Ledger {
    */
   async keep(connection: Connection, key: string, value: unknown): Promise<void> {
     const json = JSON.stringify(keepable(value));
-    if (json !== undefined) await connection.query({ text: this.#keep, values: [key, json] });
+    if (json !== undefined) await connection.query(this.#texts.keep(this.#table, key, json));
   }
 
   /** The outcome under a key, if its work was committed. */
   async find(connection: Connection, key: string): Promise<FirstOutcome | undefined> {
-    const { rows } = await connection.query<{ result: string | null }>({ text: this.#find, values: [key] });
+    const { rows } = await connection.query<{ result: string | null }>(this.#texts.find(this.#table, key));
     const row = rows[0];
     if (row === undefined) return undefined;
     return { value: row.result === null ? undefined : JSON.parse(row.result) };

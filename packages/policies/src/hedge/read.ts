@@ -78,6 +78,7 @@ export class HedgedRead<T> implements SlowRead, Watched {
       (node) => !this.#over && this.#sender.send(this, node),
     );
     this.second = second;
+    this.#operation.trace?.note("hedge", "sends a second go, if there is a node for it", { slow: nodes.at(-1) });
     this.#send(second).then(
       (value) => this.#secondAnswered(value, second),
       (error: unknown) => this.#secondFailed(error, second),
@@ -128,6 +129,7 @@ export class HedgedRead<T> implements SlowRead, Watched {
     if (this.#over) return;
     this.#end();
     this.#resolve(value);
+    this.#operation.trace?.note("hedge", "the second go answered first", { node: second.nodes.at(-1) });
     this.#sender.won(this);
     if (!this.first.settled) this.#sender.lose(this.first);
   }

@@ -47,6 +47,10 @@ export class Holder<T> implements Watched {
     return callersOf(this.#noted);
   }
 
+  get takeable(): boolean {
+    return this.#cut !== undefined;
+  }
+
   take(error: Error): void {
     this.#cut?.abort(error);
   }

@@ -67,6 +67,34 @@ describe("leakWatch", () => {
     await db.close();
   });
 
+  it("goes by new limits at once; takes back only what was handed out since that was wanted", async () => {
+    const { clock, db, suspected, returned, stats } = setUp();
+    const before = await db.connect({ label: "before" });
+    await clock.advance(50);
+    db.controls.get("leak-watch").configure({ maxHeldMs: 60, forceReturnAfterMs: 80 });
+    const after = await db.connect({ label: "after" });
+    await clock.advance(10);
+    expect(suspected.map(({ label, heldMs }) => [label, heldMs])).toEqual([["before", 60]]);
+    await clock.advance(70);
+    expect(suspected.map(({ label, heldMs }) => [label, heldMs])).toEqual([
+      ["before", 60],
+      ["after", 60],
+    ]);
+    expect(returned.map(({ label, forced }) => [label, forced])).toEqual([["after", true]]);
+    expect(stats()).toMatchObject({ held: 1, overdue: 1, forced: 1 });
+    await clock.advance(1_000);
+    expect(clock.pending).toBe(0);
+    before.release();
+    after.release();
+    await clock.advance(0);
+    expect(returned.map(({ label, forced }) => [label, forced])).toEqual([
+      ["after", true],
+      ["before", false],
+    ]);
+    expect(stats()).toMatchObject({ held: 0, overdue: 0 });
+    await db.close();
+  });
+
   it("says nothing of who gives back in time", async () => {
     const { clock, db, suspected, returned, stats } = setUp();
     for (let each = 0; each < 20; each += 1) {

@@ -4,12 +4,14 @@
  * Best outermost: a call that a policy outside has set aside for a while has lost the stack of its caller.
  */
 import {
+  adjustable,
   type Clock,
   knownOptions,
   type Next,
   type Operation,
   OptionError,
   type Policy,
+  type PolicyControl,
   type PolicyPart,
   type Pool,
   positiveMs,
@@ -44,6 +46,13 @@ export interface LeakWatchOptions {
  * @throws OptionError when an option is unknown or out of range.
  */
 export function leakWatch(options: LeakWatchOptions = {}): Policy {
+  const settings = check(options);
+  return statefulPolicy("leak-watch", (inner) => new LeakWatch(inner, settings));
+}
+
+type Settings = Required<Omit<LeakWatchOptions, "forceReturnAfterMs">> & Pick<LeakWatchOptions, "forceReturnAfterMs">;
+
+function check(options: LeakWatchOptions): Settings {
   knownOptions("leakWatch", options, ["maxHeldMs", "forceReturnAfterMs", "stackRate", "clock", "random"]);
   const { maxHeldMs = 30_000, forceReturnAfterMs, stackRate = 1, clock = systemClock, random = Math.random } = options;
   positiveMs("leakWatch.maxHeldMs", maxHeldMs);
@@ -57,20 +66,12 @@ export function leakWatch(options: LeakWatchOptions = {}): Policy {
     throw new OptionError("leakWatch.stackRate", stackRate, "a number from 0 to 1");
   if (typeof clock?.setTimer !== "function") throw new OptionError("leakWatch.clock", clock, "a clock");
   if (typeof random !== "function") throw new OptionError("leakWatch.random", random, "a function that draws a number");
-  const settings = { maxHeldMs, forceReturnAfterMs, stackRate, clock, random };
-  return statefulPolicy("leak-watch", (inner) => new LeakWatch(inner, settings));
-}
-
-interface Settings {
-  readonly maxHeldMs: number;
-  readonly forceReturnAfterMs: number | undefined;
-  readonly stackRate: number;
-  readonly clock: Clock;
-  readonly random: Random;
+  return { maxHeldMs, ...(forceReturnAfterMs !== undefined && { forceReturnAfterMs }), stackRate, clock, random };
 }
 
 class LeakWatch implements PolicyPart {
-  readonly #settings: Settings;
+  readonly control: PolicyControl;
+  #settings: Settings;
   readonly #watch: Watch;
   readonly #unlisten: () => void;
   #openTransactions = 0;
@@ -80,6 +81,16 @@ class LeakWatch implements PolicyPart {
     this.#watch = new Watch(inner, settings);
     this.#unlisten = inner.events.on("connection:open-transaction", () => {
       this.#openTransactions += 1;
+    });
+    this.control = adjustable({
+      owner: "leakWatch",
+      options: settings,
+      names: ["maxHeldMs", "forceReturnAfterMs", "stackRate"],
+      check,
+      apply: (changed) => {
+        this.#settings = changed;
+        this.#watch.change(changed);
+      },
     });
   }
 

@@ -7,7 +7,7 @@ import { HeldTooLongError } from "./held-too-long-error.ts";
 
 export interface WatchSettings {
   readonly maxHeldMs: number;
-  readonly forceReturnAfterMs: number | undefined;
+  readonly forceReturnAfterMs?: number;
   readonly clock: Clock;
 }
 
@@ -19,16 +19,20 @@ export interface Watched {
   readonly stack: string | undefined;
   /** When it was handed out; set by the watch. */
   sinceMs: number;
-  /** Takes the connection from its holder. */
+  /** Whether the connection can be taken from its holder. */
+  readonly takeable: boolean;
+  /** Takes it. */
   take(error: Error): void;
 }
 
 export class Watch {
   readonly #pool: Pool;
-  readonly #settings: WatchSettings;
+  #settings: WatchSettings;
   // Both keep the order in which they began to hold: the limits are the same for all, so the first is due first.
   readonly #unsuspected = new Set<Watched>();
   readonly #suspected = new Set<Watched>();
+  // Suspected as well, but they began when connections were not to be taken back.
+  readonly #untakeable = new Set<Watched>();
   // Set to no later than the first is due. It is not cancelled when that one gives back in time, as nearly all do.
   #timer: Timer | undefined;
   #closed = false;
@@ -47,17 +51,26 @@ export class Watch {
     if (this.#timer === undefined) this.#arm(holder.sinceMs);
   }
 
+  /** Goes by other limits from now on; those who hold already began to when they did. */
+  change(settings: WatchSettings): void {
+    this.#settings = settings;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#arm(settings.clock.now());
+  }
+
   remove(holder: Watched): void {
     this.#unsuspected.delete(holder);
-    if (!this.#suspected.delete(holder)) return;
+    if (!this.#suspected.delete(holder) && !this.#untakeable.delete(holder)) return;
     this.#returned += 1;
     this.#tell(holder, false);
   }
 
   stats(): Readonly<Record<string, unknown>> {
+    const overdue = this.#suspected.size + this.#untakeable.size;
     return {
-      held: this.#unsuspected.size + this.#suspected.size,
-      overdue: this.#suspected.size,
+      held: this.#unsuspected.size + overdue,
+      overdue,
       suspected: this.#suspicions,
       returned: this.#returned,
       forced: this.#forced,
@@ -79,7 +92,7 @@ export class Watch {
     );
     if (dueMs === Number.POSITIVE_INFINITY) return;
     this.#timer = clock.setTimer(
-      dueMs - nowMs,
+      Math.max(0, dueMs - nowMs),
       () => {
         this.#timer = undefined;
         this.#look();
@@ -95,7 +108,7 @@ export class Watch {
       // A timer may come a fraction of a millisecond early; who is not due by now is so at the next one.
       if (nowMs - holder.sinceMs < maxHeldMs) break;
       this.#unsuspected.delete(holder);
-      this.#suspected.add(holder);
+      (holder.takeable ? this.#suspected : this.#untakeable).add(holder);
       this.#suspicions += 1;
       this.#pool.events.emit("leak-watch:suspected", this.#holding(holder));
     }

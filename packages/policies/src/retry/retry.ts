@@ -103,7 +103,10 @@ class Retry {
 
   #goOn<T>(firstError: unknown, operation: Operation<T>, next: Next): Promise<T> {
     // The way out of most failures: no loop is begun for what is never run again.
-    if (!permits(failureOf(firstError), operation, this.#options)) throw firstError;
+    if (!permits(failureOf(firstError), operation, this.#options)) {
+      noteLast(operation, firstError);
+      throw firstError;
+    }
     const call: FailedCall = { operation, previousDelayMs: undefined, unknown: undefined, limited: new Map() };
     const attempt = (number: number): Promise<T> => next({ ...operation, attempt: number });
     return loop(firstError, attempt, (error, attempts) => this.#again(call, error, attempts)).then((value) => {
@@ -117,7 +120,10 @@ class Retry {
     const { operation } = call;
     const failure = failureOf(error);
     if (failure.effect === "unknown") call.unknown = { error };
-    if (!permits(failure, operation, this.#options)) throw honest(call, error, failure);
+    if (!permits(failure, operation, this.#options)) {
+      noteLast(operation, error);
+      throw honest(call, error, failure);
+    }
     // The caller left while the attempt ran; what it may have left behind is said first.
     if (operation.signal?.aborted) throw call.unknown ? call.unknown.error : operation.signal.reason;
 
@@ -131,8 +137,13 @@ class Retry {
     this.#retries++;
     const scheduled = { attempt: attempts + 1, delayMs, failure };
     this.#pool.events.emit("retry:scheduled", { pool: this.#pool.name, label: operation.label, ...scheduled });
+    const { trace } = operation;
+    const budgetLeft = trace && this.#budget?.stats().left;
+    trace?.note("retry", "runs it again", { attempt: attempts + 1, delayMs, why: failure.reason, budgetLeft });
+    const waited = trace?.wait("retry", "backoff");
     try {
       await this.#waits.wait(delayMs, operation.signal);
+      waited?.();
     } catch (reason) {
       if (this.#closed) throw this.#giveUp("closed", call, error, attempts);
       throw call.unknown ? call.unknown.error : reason;
@@ -157,9 +168,16 @@ class Retry {
 
   #giveUp(why: RetryEnd, call: FailedCall, error: unknown, attempts: number): unknown {
     const failure = failureOf(error);
-    const { label } = call.operation;
+    const { label, trace } = call.operation;
     this.#exhausted++;
+    trace?.note("retry", "gives up", { attempts, because: why, why: failure.reason });
     this.#pool.events.emit("retry:exhausted", { pool: this.#pool.name, label, attempts, why, failure });
     return honest(call, error, failure);
   }
+}
+
+/** Writes down that a call is not run again because of what it failed with. */
+function noteLast({ trace }: Operation<unknown>, error: unknown): void {
+  const { reason, effect } = failureOf(error);
+  trace?.note("retry", "does not run it again", { why: reason, effect });
 }

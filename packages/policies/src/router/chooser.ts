@@ -61,7 +61,8 @@ export class Chooser {
     const { operation } = destination;
     const { causality } = operation;
     if (causality === undefined || isFree(operation, causality)) return Promise.resolve(this.pick(destination, tried));
-    return this.#chooseFresh(destination, causality, tried);
+    const choosing = this.#chooseFresh(destination, causality, tried);
+    return operation.trace === undefined ? choosing : choosing.finally(operation.trace.wait("router", "freshness"));
   }
 
   /** The node for a call, past those that have been tried; undefined when there is none. */
@@ -116,11 +117,14 @@ export class Chooser {
       // a cluster that is no more must not hold its bearer up for long.
       this.#topology.suspect(primary);
       const found = await this.#freshness.newer(() => this.#topology.primary, causality, operation);
-      if (found) return this.choose(destination, tried);
+      if (found) return this.#chooseFresh(destination, causality, tried);
     }
     // The primary has everything: there is nothing to find out.
     const onlyPrimary = primary !== undefined && open.length === 1 && open[0] === primary;
     if (onlyPrimary && !isBefore(causality.point, primary)) return primary;
+    // Whoever was turned away everywhere asks nothing more of servers that have too much to do.
+    if (open.length === 0 && tried.length > 0)
+      return this.pick({ operation: { ...operation, consistency: "strong" }, node: undefined }, tried);
     // A session that must not go back in time stays where it read last; to move, it needs all there was to see there.
     const stay = causality.monotonic ? open.find((node) => node.life === causality.lastRead) : undefined;
     const moves = causality.monotonic && causality.lastRead !== undefined && stay === undefined;

@@ -78,10 +78,15 @@ export class Destinations {
   }
 
   of<T>(operation: Operation<T>): Destination<T> {
-    if (operation.accessSaid || operation.purpose === "probe") return { operation, node: undefined };
+    if (operation.accessSaid || operation.purpose === "probe") {
+      return noted({ operation, node: undefined }, "the caller said so");
+    }
     const rule = this.#rules.length === 0 ? undefined : this.#rules.find((each) => fits(each, operation));
-    if (rule !== undefined) return ruled(operation, rule);
-    return { operation: this.#learned(operation), node: undefined };
+    if (rule !== undefined) return noted(ruled(operation, rule), `rule ${this.#rules.indexOf(rule)}`);
+    const learned = this.#learned(operation);
+    if (learned === operation) return noted({ operation, node: undefined }, "by its text, or its kind");
+    const why = learned.access === "write" ? "a standby has refused its text" : "its functions change nothing";
+    return noted({ operation: learned, node: undefined }, why);
   }
 
   /** A standby refused a call that was taken for a read. */
@@ -98,6 +103,13 @@ export class Destinations {
     if (access === "read" || this.#functions === undefined) return operation;
     return this.#functions.harmless(this.#dialect, statement) ? { ...operation, access: "read" } : operation;
   }
+}
+
+/** Writes down what a call is taken for, and why, where that is asked for. */
+function noted<T>(destination: Destination<T>, why: string): Destination<T> {
+  const { access, consistency, trace } = destination.operation;
+  trace?.note("router", `taken for a ${access}`, { why, consistency, node: destination.node });
+  return destination;
 }
 
 interface CheckedRule {

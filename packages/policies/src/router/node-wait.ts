@@ -36,8 +36,9 @@ export class NodeWait {
     const { clock, limits } = this.#options;
     const onLimit = (): Error => this.#waitedOut(route);
     if (this.size >= limits.maxWaiting) throw onLimit();
-    const { signal } = route.wanted.operation;
-    return gate.enter({ clock, limit: route.waitUntil, signal, onLimit });
+    const { signal, trace } = route.wanted.operation;
+    const entering = gate.enter({ clock, limit: route.waitUntil, signal, onLimit });
+    return trace === undefined ? entering : entering.finally(trace.wait("router", "node"));
   }
 
   /** Waits for the next change. @throws NoHealthyNodeError when it has waited too long, or too many wait. */
@@ -45,7 +46,14 @@ export class NodeWait {
     const { clock, limits } = this.#options;
     const waitedOut = (): Error => this.#waitedOut(route);
     if (this.#room.size >= limits.maxWaiting || route.waitUntil <= clock.now()) throw waitedOut();
-    await this.#room.change(route.waitUntil, route.wanted.operation.signal, waitedOut);
+    const { signal, trace } = route.wanted.operation;
+    trace?.note("router", "no node can serve it now", { nodes: this.#states() });
+    const ended = trace?.wait("router", "node");
+    try {
+      await this.#room.change(route.waitUntil, signal, waitedOut);
+    } finally {
+      ended?.();
+    }
   }
 
   /** Something changed: everybody looks again. */
@@ -63,9 +71,12 @@ export class NodeWait {
   }
 
   #waitedOut({ wanted: { operation }, last }: Route<unknown>): Error {
-    const states = this.#topology()
-      .nodes.map((node) => `${node.name} ${node.state}`)
-      .join(", ");
-    return new NoHealthyNodeError(this.#options.name, needsPrimary(operation) ? "primary" : "any node", states, last);
+    const wanted = needsPrimary(operation) ? "primary" : "any node";
+    return new NoHealthyNodeError(this.#options.name, wanted, this.#states(), last);
+  }
+
+  #states(): string {
+    const { nodes } = this.#topology();
+    return nodes.map(({ name, state }) => `${name} ${state}`).join(", ");
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The way of one call past nodes that fail it, and what a failure allows.
  */
-import { type Failure, NodeLostError, type Operation } from "@breakwater/core";
+import { type Failure, failureOf, NodeLostError, type Operation } from "@breakwater/core";
 import type { Destination } from "./destination.ts";
 import type { RouterNode } from "./node.ts";
 
@@ -26,6 +26,8 @@ export class Route<T> {
     this.tried.push(node);
     this.last = error;
     this.turnedAway = turnedAway;
+    const { trace } = this.wanted.operation;
+    trace?.note("router", "goes on elsewhere", { node: node.name, why: failureOf(error).reason, turnedAway });
   }
 
   /** What a standby refuses is a write, whatever its text looked like. */

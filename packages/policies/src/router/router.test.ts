@@ -735,6 +735,34 @@ describe("router", () => {
       expect(nth(replicas, 1).pool.closed).toBe(true);
     });
 
+    it.each([
+      ["when another one has a newer history", "the node is a primary of an older history"],
+      ["when it says that it is no primary any more", "the node is not the primary any more"],
+    ])("end what still runs on one that was taken out, %s", async (when, reason) => {
+      const { clock, pool, primary, replicas, promote, write } = setUp(1);
+      await write();
+      const before = primary.probedAt.length;
+      primary.answer = () => new Promise<void>(() => undefined);
+      watch(write());
+      const removed = watch(topologyOf(pool).remove("primary", { drainMs: 5_000 }));
+      await clock.advance(30);
+      // Both are asked at once: it may have been taken out because it is the primary no more.
+      expect(primary.probedAt.length).toBeGreaterThan(before);
+      expect(primary.pool.interrupts).toEqual([]);
+      if (when.includes("history")) promote(nth(replicas, 0));
+      else primary.state = { ...primary.state, role: "replica" };
+      await clock.advance(2_000);
+      expect(primary.pool.interrupts.map(({ message }) => message)).toEqual([reason]);
+      expect(removed.settled).toBe(false);
+      await clock.advance(3_000);
+      expect([removed.settled, primary.pool.closed]).toEqual([true, true]);
+      const probes = primary.probedAt.length;
+      await clock.advance(10_000);
+      expect(primary.probedAt).toHaveLength(probes);
+      await pool.close();
+      expect(clock.pending).toBe(0);
+    });
+
     it("have names of their own, also where their pools have the same", () => {
       const pool = router({ primary: fakePool(), replicas: [fakePool(), { pool: fakePool() }] });
       expect(topologyOf(pool).nodes.map(({ name }) => name)).toEqual(["fake", "fake (2)", "fake (3)"]);

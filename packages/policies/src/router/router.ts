@@ -24,9 +24,11 @@ import {
   type PoolBounds,
   PoolClosedError,
   type PoolStats,
+  UsageError,
 } from "@breakwater/core";
 import { Chooser, type OtherNode } from "./chooser.ts";
 import { controlsBehind, routerControl } from "./control.ts";
+import { noteDecision } from "./decision.ts";
 import { type Destination, Destinations } from "./destination.ts";
 import "./events.ts";
 import { Freshness } from "./freshness.ts";
@@ -212,7 +214,10 @@ class Router implements Pool {
   }
 
   resize(bounds: PoolBounds): void {
-    for (const { pool } of this.#topology.nodes) pool.resize?.(bounds);
+    const pools = this.#topology.nodes.map(({ pool }) => pool);
+    const fixed = pools.find(({ resize }) => resize === undefined);
+    if (fixed !== undefined) throw new UsageError(fixed.name, "its size cannot be changed");
+    for (const pool of pools) pool.resize?.(bounds);
   }
 
   async #close(options?: CloseOptions): Promise<void> {
@@ -231,6 +236,7 @@ class Router implements Pool {
     // A second go has asked before its node was chosen for good.
     if (hedged?.other === undefined && hedged?.sentTo(node.name) === false && signal !== undefined)
       return Promise.reject(abortReason(signal));
+    if (operation.trace !== undefined) noteDecision(operation.trace, node, { operation, node: named }, this.#topology);
     const { clock, balancer } = this.#options;
     const { ejection } = this.#topology;
     // What is sent to a node by name, and what a caller's function does, cannot be compared between nodes.

@@ -42,6 +42,8 @@ export class Topology {
   readonly #lags: LagWatch;
   readonly #monitors = new Map<RouterNode, Monitor>();
   readonly #forgetting = new Map<RouterNode, () => void>();
+  // Taken out, with calls that still run there: they must not be acknowledged by a server that is not the primary any more.
+  readonly #leaving = new Set<RouterNode>();
   // The newest history seen: a primary of an older one must not be written to, even when no other is in sight.
   #newestTimeline = 0;
   #started = false;
@@ -70,6 +72,9 @@ export class Topology {
     const lost = node.pool.events.on("connection:lost", () => this.lost(node));
     const forwarding = node.pool.events.forwardTo(this.#options.events);
     this.#forgetting.set(node, () => {
+      this.#leaving.delete(node);
+      this.#monitors.delete(node);
+      this.#forgetting.delete(node);
       monitor.stop();
       node.gate?.close();
       lost();
@@ -79,16 +84,15 @@ export class Topology {
     this.arrange();
   }
 
-  /** Takes a node out; what runs there goes on. Returns the way to stop hearing of it. */
+  /** Takes a node out; what runs there goes on, and is watched. Returns the way to stop hearing of it. */
   remove(node: RouterNode): () => void {
+    const wasPrimary = node === this.primary;
     this.nodes = this.nodes.filter((other) => other !== node);
-    const forget = this.#forgetting.get(node) ?? ((): void => undefined);
-    this.#monitors.get(node)?.stop();
-    this.#monitors.delete(node);
-    this.#forgetting.delete(node);
+    this.#leaving.add(node);
     node.gate?.close();
     this.arrange();
-    return forget;
+    if (wasPrimary && this.#started) this.#lookAround();
+    return this.#forgetting.get(node) ?? ((): void => undefined);
   }
 
   /** A call found something wrong with a node: looks at once. */
@@ -109,8 +113,9 @@ export class Topology {
   /** A connection to a node was lost: no new ones until it has answered a probe, for there would be one per caller. */
   lost(node: RouterNode): void {
     if (this.#stopped || !this.#monitors.has(node)) return;
-    if (node.state !== "down" && node.gate?.begun !== false && this.#started) {
-      this.#gate(node);
+    if (this.#started) {
+      if (node.state !== "down" && node.gate?.begun !== false) this.#gate(node);
+      // With each connection others may come to wait for a new one: those who shared it.
       node.pool.interrupt(new Error("connections to the node were lost"), "waiting");
     }
     this.suspect(node);
@@ -153,7 +158,7 @@ export class Topology {
   /** Works out the primary and the readers anew, and wakes those who wait for them. `anew`: they have changed themselves. */
   arrange(anew = false): void {
     const { clock, events, name, zone, changed } = this.#options;
-    for (const node of this.nodes) this.#fence(node);
+    for (const node of [...this.nodes, ...this.#leaving]) this.#fence(node);
     const { back, nextMs } = readmit(this.nodes, clock.now());
     for (const node of back) {
       this.#gate(node).begin();
@@ -181,9 +186,9 @@ export class Topology {
       clock,
       random,
       limits,
-      pauseMs: () => pauseMs(node, this.primary, limits.probeIntervalMs),
+      pauseMs: () => pauseMs(node, this.primary, limits.probeIntervalMs, random),
       urgentPauseMs: () =>
-        node.state === "down" ? pauseMs(node, this.primary, limits.probeIntervalMs) : SUSPECT_PROBE_MS,
+        node.state === "down" ? pauseMs(node, this.primary, limits.probeIntervalMs, random) : SUSPECT_PROBE_MS,
       onFinding: (finding) => this.#found(node, finding),
       onLate: () => this.#late(node),
       onStuck: () => this.#stuck(node),

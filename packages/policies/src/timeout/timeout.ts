@@ -34,6 +34,8 @@ export function timeout(options: TimeoutOptions): Policy {
     return {
       execute(operation, next) {
         const deadline = clock.now() + limitMs;
+        const { trace } = operation;
+        trace?.note("timeout", operation.deadline <= deadline ? "leaves a nearer deadline" : "sets a deadline", { limitMs });
         return next(operation.deadline <= deadline ? operation : { ...operation, deadline });
       },
       control: adjustable({

@@ -1,0 +1,3 @@
+export * from "./subject.ts";
+export { adapterConformance } from "./suite.ts";
+export { policyConformance, type PolicyTraits } from "./policy.ts";

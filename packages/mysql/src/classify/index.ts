@@ -1,0 +1,2 @@
+/** Tells reads from writes. */
+export { classify, commandOf, commits, commitsInParts } from "./classify.ts";

@@ -1,0 +1,65 @@
+/**
+ * The little of mysql2 that this adapter uses, by shape: any version that has it will do.
+ */
+
+/** A statement, as mysql2 takes it. */
+export interface Mysql2Statement {
+  readonly sql: string;
+  readonly values?: readonly unknown[];
+  readonly rowsAsArray?: boolean;
+}
+
+export type Mysql2Answer = (error: unknown, rows: unknown, fields?: unknown) => void;
+
+/** A connection of `mysql2`, not of `mysql2/promise`. */
+export interface Mysql2Client {
+  query(statement: Mysql2Statement, answered: Mysql2Answer): unknown;
+  execute(statement: Mysql2Statement, answered: Mysql2Answer): unknown;
+  connect(connected: (error: unknown) => void): void;
+  /** Takes away what the session holds; since 3.12. */
+  reset?(done: (error: unknown) => void): unknown;
+  changeUser(options: object, done: (error: unknown) => void): unknown;
+  end(done?: (error: unknown) => void): unknown;
+  on(event: "error" | "end", listener: (error?: unknown) => void): unknown;
+  removeListener(event: "error" | "end", listener: (error?: unknown) => void): unknown;
+  /** The server's number for the connection. */
+  readonly threadId: number | null;
+  readonly stream: Mysql2Stream;
+  // Not public, but the only word on whether a statement would be sent at all.
+  readonly _closing?: boolean;
+  readonly _fatalError?: unknown;
+  readonly _protocolError?: unknown;
+  // Not public, but the only place where the state of the transaction behind rows can be seen.
+  handlePacket?: (packet?: Mysql2Packet) => void;
+}
+
+export interface Mysql2Stream {
+  readonly destroyed?: boolean;
+  readonly writable?: boolean;
+  destroy(): void;
+  once(event: "close", listener: () => void): unknown;
+  removeListener(event: "close", listener: () => void): unknown;
+  ref?(): void;
+  unref?(): void;
+}
+
+export interface Mysql2Packet {
+  isEOF(): boolean;
+  eofStatusFlags(): number;
+}
+
+/** How to reach a server: what `mysql2.createConnection()` takes. Everything is passed on untouched, TLS options too. */
+export interface Mysql2Config {
+  /** A connection string, for what the other options do not say. */
+  readonly uri?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly socketPath?: string;
+  readonly user?: string;
+  readonly password?: string;
+  readonly database?: string;
+  readonly ssl?: unknown;
+  /** Most connections, as for a pool of mysql2. @default 10 */
+  readonly connectionLimit?: number;
+  readonly [option: string]: unknown;
+}

@@ -1,0 +1,162 @@
+/**
+ * Spans and metrics of a stack for OpenTelemetry, after its conventions for databases.
+ *
+ * Stands outside all other policies, so that a span and a duration are a call's as its caller sees it, all attempts together.
+ * Without an SDK it does nothing but hand calls on.
+ */
+import {
+  type Clock,
+  knownOptions,
+  type Next,
+  type Operation,
+  OptionError,
+  type Placement,
+  type Policy,
+  type PolicyPart,
+  type Pool,
+  positiveInteger,
+  flag,
+  statefulPolicy,
+  systemClock,
+  text,
+} from "@breakwater/core";
+import { type MeterProvider, metrics, trace, type TracerProvider } from "@opentelemetry/api";
+import { CallMeter } from "./call-meter.ts";
+import { CallTracer } from "./call-tracer.ts";
+import { CallKinds } from "./kinds-of-calls.ts";
+import { measures, traces } from "./listening.ts";
+
+/** Options of `telemetry`. */
+export interface TelemetryOptions {
+  /** The name of the database, for `db.namespace`. @default left out */
+  readonly namespace?: string;
+  /** For `server.address`; of one server, or the name under which a cluster is known. @default left out */
+  readonly serverAddress?: string;
+  /** For `server.port`. @default left out */
+  readonly serverPort?: number;
+  /** Whether spans have the statement, its literals replaced by `?`. Parameters are never shown. @default false */
+  readonly queryText?: boolean;
+  /** Most kinds of statements that are told apart in metrics; others are known by their command alone. @default 200 */
+  readonly maxSummaries?: number;
+  /** Whether each call's wait for its connection and use of it are measured. @default true */
+  readonly connectionTimes?: boolean;
+  /** Where measurements go. @default the global one */
+  readonly meterProvider?: MeterProvider;
+  /** Where spans go. @default the global one */
+  readonly tracerProvider?: TracerProvider;
+  /** Source of the time for durations. @default systemClock */
+  readonly clock?: Clock;
+}
+
+const PLACEMENT: Placement = {
+  outside: {
+    retry: "every attempt would be taken for a call",
+    hedge: "both goes at a read would be taken for calls",
+    router: "it is to hear of the stack as a whole, not of one node",
+    telemetry: "everything would be counted twice",
+  },
+};
+
+/** After so many calls in vain it is asked again whether somebody listens by now. */
+const ASK_AGAIN = 1_024;
+
+/**
+ * Makes the policy that tells OpenTelemetry of calls. Register the SDK before the first call.
+ * @throws OptionError when an option is unknown or out of range.
+ */
+export function telemetry(options: TelemetryOptions = {}): Policy {
+  const checked = checkTelemetryOptions(options);
+  return statefulPolicy("telemetry", (inner) => new Telemetry(checked, inner), PLACEMENT);
+}
+
+type CheckedOptions = Required<Pick<TelemetryOptions, "queryText" | "maxSummaries" | "connectionTimes" | "clock">> &
+  TelemetryOptions;
+
+class Telemetry implements PolicyPart {
+  readonly #options: CheckedOptions;
+  readonly #pool: Pool;
+  readonly #kinds: CallKinds;
+  #meter: CallMeter | undefined;
+  #tracer: CallTracer | undefined;
+  #unheard = 0;
+  #closed = false;
+
+  constructor(options: CheckedOptions, pool: Pool) {
+    this.#options = options;
+    this.#pool = pool;
+    this.#kinds = new CallKinds({
+      dialect: pool.dialect.name,
+      namespace: options.namespace,
+      address: options.serverAddress,
+      port: options.serverPort,
+      maxSummaries: options.maxSummaries,
+    });
+    this.#look();
+  }
+
+  execute<T>(operation: Operation<T>, next: Next): Promise<T> {
+    if (this.#meter === undefined || this.#tracer === undefined) {
+      this.#unheard += 1;
+      if (this.#unheard === 1 || this.#unheard % ASK_AGAIN === 0) this.#look();
+      if (this.#meter === undefined && this.#tracer === undefined) return next(operation);
+    }
+    if (operation.purpose === "probe") return next(operation);
+    const kind = this.#kinds.of(operation);
+    const measured: Next = this.#meter === undefined ? next : (made) => this.#meter!.measure(made, kind, next);
+    return this.#tracer === undefined
+      ? measured(operation)
+      : this.#tracer.trace(operation, kind, measured, this.#meter?.decided);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#meter?.stop();
+  }
+
+  /** Finds out who listens. */
+  #look(): void {
+    if (this.#closed) return;
+    const { meterProvider = metrics.getMeterProvider(), tracerProvider = trace.getTracerProvider() } = this.#options;
+    if (this.#meter === undefined && measures(meterProvider)) {
+      this.#meter = new CallMeter(meterProvider.getMeter(SCOPE), this.#pool, this.#options);
+    }
+    if (this.#tracer === undefined && traces(tracerProvider)) {
+      this.#tracer = new CallTracer(tracerProvider.getTracer(SCOPE), this.#kinds.ansiQuotes, this.#options.queryText);
+    }
+  }
+}
+
+/** Under which name measurements and spans are found. */
+const SCOPE = "@breakwater/otel";
+
+const OPTIONS = [
+  "namespace",
+  "serverAddress",
+  "serverPort",
+  "queryText",
+  "maxSummaries",
+  "connectionTimes",
+  "meterProvider",
+  "tracerProvider",
+  "clock",
+] as const;
+
+function checkTelemetryOptions(options: TelemetryOptions): CheckedOptions {
+  const given = knownOptions("telemetry", options, OPTIONS);
+  const { namespace, serverAddress, serverPort, meterProvider, tracerProvider, clock = systemClock } = given;
+  if (namespace !== undefined) text("telemetry.namespace", namespace);
+  if (serverAddress !== undefined) text("telemetry.serverAddress", serverAddress);
+  if (serverPort !== undefined) positiveInteger("telemetry.serverPort", serverPort);
+  if (meterProvider !== undefined && typeof meterProvider?.getMeter !== "function")
+    throw new OptionError("telemetry.meterProvider", meterProvider, "a meter provider");
+  if (tracerProvider !== undefined && typeof tracerProvider?.getTracer !== "function")
+    throw new OptionError("telemetry.tracerProvider", tracerProvider, "a tracer provider");
+  if (typeof clock?.setTimer !== "function") throw new OptionError("telemetry.clock", clock, "a clock");
+  return {
+    ...given,
+    queryText: flag("telemetry.queryText", given.queryText ?? false),
+    maxSummaries: positiveInteger("telemetry.maxSummaries", given.maxSummaries ?? 200),
+    connectionTimes: flag("telemetry.connectionTimes", given.connectionTimes ?? true),
+    clock,
+  };
+}

@@ -1,0 +1,321 @@
+import { compose, database, type Database, driverPool, failureOf, StackOrderError } from "@breakwater/core";
+import { failing, fakeDialect, type FakeDriver, fakeDriver, fakePool, ManualClock } from "@breakwater/core/testing";
+import { telemetry, type TelemetryOptions } from "@breakwater/otel";
+import { bulkhead, circuitBreaker, hedge, retry, router } from "@breakwater/policies";
+import { context, metrics, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { DataPointType, type HistogramMetricData } from "@opentelemetry/sdk-metrics";
+import * as incubating from "@opentelemetry/semantic-conventions/incubating";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { errorOf, until } from "../support/wait.ts";
+import { MemorySdk } from "./sdk.ts";
+
+let sdk: MemorySdk;
+const opened = new Set<Database>();
+
+beforeEach(() => {
+  sdk = new MemorySdk();
+});
+
+afterEach(async () => {
+  await Promise.all([...opened].map((db) => db.close({ drainMs: 0 })));
+  opened.clear();
+  await sdk.shutdown();
+});
+
+const dialect = { ...fakeDialect, name: "postgresql", judge: (error: unknown) => failureOf(error) };
+const observed = (options: TelemetryOptions = {}): ReturnType<typeof telemetry> =>
+  telemetry({ meterProvider: sdk.meterProvider, tracerProvider: sdk.tracerProvider, ...options });
+
+/** A stack on a driver that answers as it is told. */
+function stack(driver: FakeDriver, options: TelemetryOptions = {}, clock = new ManualClock()): Database {
+  const pool = driverPool(driver, dialect, { name: "db", clock });
+  const db = database(compose(observed({ clock, ...options }), retry({ clock, initialDelayMs: 1 }))(pool), { clock });
+  opened.add(db);
+  return db;
+}
+
+/** Everything that was exported, as text. */
+async function everything(): Promise<string> {
+  const spans = sdk.spans.map(({ name, attributes, events, status }) => ({ name, attributes, events, status }));
+  const metrics = [...(await sdk.metrics()).values()].map(({ descriptor, dataPoints }) => ({ descriptor, dataPoints }));
+  return JSON.stringify([spans, metrics]);
+}
+
+describe("spans", () => {
+  it("are of kind client, named after what the statement does, with the attributes of the conventions", async () => {
+    const db = stack(fakeDriver(), { namespace: "shop", serverAddress: "db.example", serverPort: 5432 });
+    await db.query("SELECT o.id FROM orders o JOIN public.customers c USING (id) WHERE o.id = $1", [7], { label: "page" });
+    const [span] = sdk.spans;
+    expect(sdk.spans).toHaveLength(1);
+    expect(span).toMatchObject({ name: "SELECT orders public.customers", kind: SpanKind.CLIENT });
+    expect(span?.status.code).toBe(SpanStatusCode.UNSET);
+    expect(span?.attributes).toEqual({
+      [incubating.ATTR_DB_SYSTEM_NAME]: incubating.DB_SYSTEM_NAME_VALUE_POSTGRESQL,
+      [incubating.ATTR_DB_NAMESPACE]: "shop",
+      [incubating.ATTR_DB_OPERATION_NAME]: "SELECT",
+      [incubating.ATTR_DB_QUERY_SUMMARY]: "SELECT orders public.customers",
+      [incubating.ATTR_SERVER_ADDRESS]: "db.example",
+      [incubating.ATTR_SERVER_PORT]: 5432,
+      "breakwater.call.label": "page",
+      "breakwater.call.access": "read",
+    });
+  });
+
+  it("have an event for each attempt and its node, and the number of attempts", async () => {
+    const clock = new ManualClock();
+    let calls = 0;
+    const primary = fakePool(({ purpose }) => {
+      if (purpose === "probe") return { role: "primary", systemId: undefined, timeline: 1, position: 1n };
+      calls += 1;
+      if (calls < 3) throw failing({ retry: "same-node", blames: "load" });
+    }, "n1");
+    const db = database(compose(observed(), retry({ clock, initialDelayMs: 5 }))(router({ primary, clock })), { clock });
+    opened.add(db);
+    const call = db.query("SELECT 1", [], { access: "write" });
+    await clock.advance(1_000);
+    await call;
+    const [span] = sdk.spans;
+    expect(span?.attributes["breakwater.call.attempts"]).toBe(3);
+    const events = span?.events.map(({ name }) => name) ?? [];
+    expect(events.filter((name) => name === "router: sent to a node")).toHaveLength(3);
+    expect(events.filter((name) => name === "retry: runs it again")).toHaveLength(2);
+    expect(span?.events.find(({ name }) => name === "router: sent to a node")?.attributes).toEqual({
+      "breakwater.node.name": "n1",
+      "breakwater.role": "primary",
+      "breakwater.reason": "write",
+    });
+  });
+
+  it("are the parents of what happens inside, and children of what stands around", async () => {
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    try {
+      const tracer = sdk.tracerProvider.getTracer("test");
+      const db = stack(fakeDriver(() => void tracer.startSpan("driver").end()));
+      const outer = tracer.startSpan("request");
+      await context.with(trace.setSpan(context.active(), outer), () => db.query("SELECT 1"));
+      outer.end();
+      const [driver, call, request] = sdk.spans;
+      expect([driver?.name, call?.name, request?.name]).toEqual(["driver", "SELECT", "request"]);
+      expect(driver?.parentSpanContext?.spanId).toBe(call?.spanContext().spanId);
+      expect(call?.parentSpanContext?.spanId).toBe(request?.spanContext().spanId);
+    } finally {
+      context.disable();
+    }
+  });
+
+  it("say what an error is, and nothing that its message says", async () => {
+    const error = Object.assign(new Error('invalid input: "hunter2"'), { code: "22P02", detail: "hunter2" });
+    const db = stack(
+      fakeDriver(() => {
+        throw failing({ retry: "never", blames: "statement", connection: "keep" }, error);
+      }),
+    );
+    await expect(db.query("INSERT INTO users VALUES ($1)", ["hunter2"])).rejects.toBe(error);
+    const [span] = sdk.spans;
+    expect(span?.status).toEqual({ code: SpanStatusCode.ERROR });
+    expect(span?.attributes).toMatchObject({ "error.type": "22P02", "db.response.status_code": "22P02" });
+    expect(await everything()).not.toContain("hunter2");
+  });
+
+  it("have the statement only where that is asked for, and then without its data", async () => {
+    const text = "SELECT * FROM users /* hunter2 */ WHERE name = 'hunter2' AND age IN (41, 42, 43) AND id = $1";
+    const plain = stack(fakeDriver());
+    await plain.query(text, ["hunter2"]);
+    expect(sdk.spans[0]?.attributes).not.toHaveProperty("db.query.text");
+    const told = stack(fakeDriver(), { queryText: true });
+    await told.query(text, ["hunter2"]);
+    expect(sdk.spans[1]?.attributes["db.query.text"]).toBe("SELECT * FROM users WHERE name = ? AND age IN (?) AND id = $1");
+    expect(await everything()).not.toMatch(/hunter2|41|42|43/);
+  });
+});
+
+describe("durations", () => {
+  it("are a histogram in seconds with the recommended buckets, all attempts of a call together", async () => {
+    const clock = new ManualClock();
+    let calls = 0;
+    const driver = fakeDriver(async () => {
+      calls += 1;
+      await new Promise<void>((resolve) => clock.setTimer(20, resolve));
+      if (calls === 1) throw failing({ retry: "same-node", blames: "load", connection: "keep" });
+    });
+    const db = stack(driver, {}, clock);
+    const call = db.query("SELECT 1");
+    for (let step = 0; step < 20; step += 1) await clock.advance(10);
+    await call;
+    const metric = (await sdk.metrics()).get("db.client.operation.duration") as HistogramMetricData;
+    expect(metric.descriptor.unit).toBe("s");
+    expect(metric.dataPointType).toBe(DataPointType.HISTOGRAM);
+    const [point] = metric.dataPoints;
+    expect(point?.value.buckets.boundaries).toEqual([0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]);
+    expect(point?.value.count).toBe(1);
+    expect(point?.value.sum).toBeGreaterThanOrEqual(0.04);
+    expect(point?.value.sum).toBeLessThan(0.2);
+  });
+
+  it("are told apart by error, and leave out connections that a caller holds", async () => {
+    let fails = false;
+    const db = stack(
+      fakeDriver(() => {
+        if (fails) throw failing({ retry: "never" }, Object.assign(new Error("no"), { code: "23505" }));
+      }),
+    );
+    const connection = await db.connect();
+    await connection.query("SELECT 1");
+    connection.release();
+    await db.transaction((tx) => tx.query("SELECT 1"));
+    await db.query("SELECT 1");
+    fails = true;
+    await errorOf(db.query("SELECT 1"));
+    const name = "db.client.operation.duration";
+    expect(await sdk.sum(name, { "db.operation.name": "TRANSACTION" })).toBe(1);
+    expect(await sdk.sum(name, { "db.operation.name": "SELECT", "error.type": "23505" })).toBe(1);
+    expect(await sdk.sum(name)).toBe(3);
+  });
+});
+
+describe("connections", () => {
+  it("have the metrics of the conventions, by pool", async () => {
+    const driver = fakeDriver(undefined, 2);
+    const db = stack(driver);
+    const [one, other] = [await db.connect(), await db.connect()];
+    const waiting = db.query("SELECT 1");
+    const pool = { "db.client.connection.pool.name": "db" };
+    expect(await sdk.sum("db.client.connection.count", { ...pool, "db.client.connection.state": "used" })).toBe(2);
+    expect(await sdk.sum("db.client.connection.pending_requests", pool)).toBe(1);
+    expect(await sdk.sum("db.client.connection.max", pool)).toBe(2);
+    one.release();
+    await waiting;
+    other.release();
+    const idle = { ...pool, "db.client.connection.state": "idle" };
+    await until("both to be idle", async () => (await sdk.sum("db.client.connection.count", idle)) === 2);
+    expect(await sdk.sum("db.client.connection.use_time", pool)).toBe(3);
+    expect(await sdk.sum("db.client.connection.wait_time", pool)).toBe(3);
+    driver.listener?.opened?.(12);
+    expect(await sdk.sum("db.client.connection.create_time", pool)).toBe(1);
+  });
+
+  it("count calls that got none in time", async () => {
+    const clock = new ManualClock();
+    const pool = driverPool(fakeDriver(undefined, 1), dialect, { name: "db", clock, acquireTimeoutMs: 50 });
+    const db = database(observed({ clock })(pool), { clock });
+    opened.add(db);
+    const held = await db.connect();
+    const late = errorOf(db.query("SELECT 1"));
+    await clock.advance(60);
+    expect((await late).code).toBe("ERR_BREAKWATER_TIMEOUT");
+    held.release();
+    expect(await sdk.sum("db.client.connection.timeouts", { "db.client.connection.pool.name": "db" })).toBe(1);
+    const failed = { "error.type": "ERR_BREAKWATER_TIMEOUT" };
+    expect(await sdk.sum("db.client.operation.duration", failed)).toBe(1);
+  });
+});
+
+describe("what policies do", () => {
+  it("is counted: retries, circuits, rejections", async () => {
+    const clock = new ManualClock();
+    const inner = fakePool(() => {
+      throw failing({ blames: "node", retry: "same-node" });
+    }, "db");
+    const breaker = circuitBreaker({ clock, trip: { kind: "consecutive", failures: 2 } });
+    const db = database(compose(observed(), retry({ clock, maxRetries: 2 }), bulkhead({ clock }), breaker)(inner), { clock });
+    opened.add(db);
+    const told = { scheduled: 0, opened: 0 };
+    db.on("retry:scheduled", () => (told.scheduled += 1));
+    db.on("circuit-breaker:opened", () => (told.opened += 1));
+    const call = errorOf(db.query("SELECT 1"));
+    for (let step = 0; step < 50; step += 1) await clock.advance(100);
+    await call;
+    expect(told.scheduled).toBeGreaterThan(0);
+    expect(await sdk.sum("breakwater.retries")).toBe(told.scheduled);
+    const opening = { "breakwater.circuit.state": "open" };
+    expect(await sdk.sum("breakwater.circuit_breaker.transitions", opening)).toBe(told.opened);
+    expect(await sdk.sum("breakwater.circuit_breaker.state")).toBe(1);
+    expect(await sdk.series("breakwater.retry.budget")).toHaveLength(1);
+  });
+});
+
+describe("low cardinality", () => {
+  it("holds whatever callers send: texts, tables, labels, errors", async () => {
+    let call = 0;
+    const db = stack(
+      fakeDriver(() => {
+        call += 1;
+        const code = `Z${String(call % 1_000).padStart(4, "0")}`;
+        if (call % 2 === 0) throw failing({ retry: "never", connection: "keep" }, Object.assign(new Error("x"), { code }));
+      }),
+      { maxSummaries: 50 },
+    );
+    for (let each = 0; each < 3_000; each += 1) {
+      const text = `SELECT ${each} FROM part_${each} WHERE note = 'text ${each}'`;
+      await db.query(text, [], { label: `label ${each}` }).catch(() => undefined);
+    }
+    const series = await sdk.series("db.client.operation.duration");
+    expect(series.reduce((sum, { value }) => sum + value, 0)).toBe(3_000);
+    // Kinds times kinds of errors is the bound; what a caller sends does not lift it.
+    const kinds = new Set(series.map(({ attributes }) => `${attributes["db.query.summary"]} ${attributes["breakwater.call.label"]}`));
+    expect(kinds.size).toBeLessThanOrEqual(2 * (50 + 100) + 1);
+    const errors = new Set(series.map(({ attributes }) => attributes["error.type"]));
+    expect(errors.size).toBeLessThanOrEqual(66);
+    expect(new Set(series.map(({ attributes }) => attributes["db.query.summary"])).size).toBeLessThanOrEqual(51);
+    expect(await everything()).not.toContain("text 17");
+  });
+});
+
+describe("without an SDK", () => {
+  it("hands calls on as they are, and listens to nothing", async () => {
+    const inner = fakePool();
+    const db = database(telemetry()(inner));
+    opened.add(db);
+    const before = inner.events.size;
+    await db.query("SELECT 1");
+    expect(inner.events.size).toBe(before);
+    expect(inner.calls[0]?.trace).toBeUndefined();
+  });
+
+  it("finds one that is registered later", async () => {
+    const inner = fakePool();
+    const db = database(telemetry()(inner));
+    opened.add(db);
+    await db.query("SELECT 1");
+    metrics.setGlobalMeterProvider(sdk.meterProvider);
+    try {
+      for (let call = 0; call < 2_100; call += 1) await db.query("SELECT 1");
+      expect(await sdk.sum("db.client.operation.duration")).toBeGreaterThan(1_000);
+    } finally {
+      metrics.disable();
+    }
+  });
+});
+
+describe("the policy", () => {
+  it("must stand outside what sends calls more than once, and once", () => {
+    const misplaced = [retry(), hedge()].map((policy) => () => compose(policy, observed())(fakePool()));
+    for (const build of misplaced) expect(build).toThrow(StackOrderError);
+    expect(() => compose(observed(), observed())(fakePool())).toThrow(StackOrderError);
+    expect(() => router({ primary: observed()(fakePool()) })).toThrow(StackOrderError);
+  });
+
+  it.each([
+    { meterProvider: {} as never },
+    { tracerProvider: 1 as never },
+    { maxSummaries: 0 },
+    { queryText: "yes" as never },
+    { namespace: "" },
+    { serverPort: -1 },
+    { connectionTimes: 1 as never },
+    { unknown: 1 } as never,
+  ] as TelemetryOptions[])("refuses %o", (options) => {
+    expect(() => telemetry(options)).toThrow(RangeError);
+  });
+
+  it("stops listening when the stack is closed", async () => {
+    const driver = fakeDriver();
+    const pool = driverPool(driver, dialect, { name: "db" });
+    const db = database(observed()(pool));
+    expect(pool.events.size).toBeGreaterThan(0);
+    await db.close();
+    expect(pool.events.size).toBe(0);
+    expect(await sdk.series("db.client.connection.count")).toEqual([]);
+  });
+});

@@ -1,6 +1,6 @@
 /**
  * Installs the packed tarballs in an empty project, as a user would, and uses them: every entry point by `import` and by
- * `require`, its types under the strictest settings, and ten lines that run, once on a real server.
+ * `require`, its types under the strictest settings, ten lines that run, once on a real server, and the command.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -106,8 +106,8 @@ try {
       const text = readFileSync(path.join(folder, "package.json"), "utf8");
       const manifest = JSON.parse(text) as Manifest;
       checkContents(folder, text, manifest);
-      // What belongs to a test runner can only be loaded by it; the packages' own tests do that.
-      const keys = Object.keys(manifest.exports).filter((key) => key !== "./vitest");
+      // What belongs to a test runner can only be loaded by it, and containers need an engine; the packages' own tests do that.
+      const keys = Object.keys(manifest.exports).filter((key) => key !== "./vitest" && key !== "./containers");
       specifiers.push(...keys.map((key) => name + key.slice(1)));
     }
     for (const specifier of specifiers) {
@@ -120,6 +120,9 @@ try {
     writeFileSync(path.join(project, "cluster.ts"), CLUSTER);
     run("ten lines", "node", ["main.ts"]);
     run("ten lines on a real server", "node", ["cluster.ts"]);
+    run("npx breakwater chaos list", "npx", ["--no-install", "breakwater", "chaos", "list"]);
+    const scenario = ["chaos", "run", "reply-loss", "--seed", "1", "--report", "report.html", "--quiet"];
+    run("npx breakwater chaos run", "npx", ["--no-install", "breakwater", ...scenario]);
     const imports = specifiers.map((specifier, index) => `import * as entry${index} from "${specifier}";`);
     const uses = `export const entries: readonly object[] = [${specifiers.map((_, index) => `entry${index}`).join(", ")}];`;
     writeFileSync(path.join(project, "entries.ts"), [...imports, uses].join("\n"));

@@ -2,7 +2,7 @@
  * Twice what a PostgreSQL can do, for some seconds, through Breakwater and through what else is put around a `pg.Pool`. The
  * server's work is to sleep, so that its capacity is known: as many statements at a time as there are connections.
  *
- *     node test/bench/overload.ts [seconds of surge]
+ *     node test/bench/overload.ts [seconds of surge] [part of a client's name]
  */
 import { breakwater } from "breakwater";
 import { bulkhead } from "cockatiel";
@@ -59,7 +59,8 @@ const SUBJECTS: readonly ((url: string) => Subject)[] = [
     return { name: `opossum, ${PATIENCE_MS} ms`, ask: () => breaker.fire(), close };
   },
   ...([{ bulkhead: {} }, { bulkhead: {}, adaptiveLimit: {} }] as const).map((options) => (url: string): Subject => {
-    const db = breakwater({ primary: url, pool: { max: CONNECTIONS }, ...options });
+    // Statements that take long gain nothing by sharing connections, and keep each other waiting there.
+    const db = breakwater({ primary: url, pool: { max: CONNECTIONS, pipeline: false }, ...options });
     const ask = (priority: Importance): Promise<unknown> => db.query(TEXT, [], { priority, timeoutMs: PATIENCE_MS });
     return { name: `Breakwater, ${Object.keys(options).join(" and ")}`, ask, close: () => db.close() };
   }),
@@ -141,6 +142,10 @@ try {
   console.log("| --- | --- | --- | --- | --- |");
   for (const make of SUBJECTS) {
     const subject = make(server.url);
+    if (!subject.name.includes(process.argv[3] ?? "")) {
+      await subject.close();
+      continue;
+    }
     // Its connections are opened.
     await Promise.all(Array.from({ length: CONNECTIONS }, () => subject.ask("normal").catch(() => undefined)));
     const answers = await offer(subject, capacity);

@@ -6,8 +6,13 @@ import { compose, database, type Database, type Policy } from "@breakwater/core"
 import { emptyResult, fakePool } from "@breakwater/core/testing";
 import { telemetry } from "@breakwater/otel";
 import { circuitBreaker, commitResolution, retry, router, timeout } from "@breakwater/policies";
-import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
-import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from "@opentelemetry/sdk-metrics";
+import { BatchSpanProcessor, InMemorySpanExporter, type SpanExporter, TracerProvider } from "@opentelemetry/sdk-trace";
 import { breakwater } from "breakwater";
 import { figure, measure } from "./measure.ts";
 import { startServer } from "./server.ts";
@@ -15,20 +20,23 @@ import { startServer } from "./server.ts";
 const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
 const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 10_000 });
 const meterProvider = new MeterProvider({ readers: [reader] });
-const tracerProvider = new TracerProvider({
-  spanProcessors: [
-    new BatchSpanProcessor({
-      exporter: { export: (_, done) => done({ code: 0 }), shutdown: () => Promise.resolve() },
-    }),
-  ],
-});
+// What is exported is thrown away.
+const spans = new InMemorySpanExporter();
+const nowhere: SpanExporter = {
+  export(batch, done) {
+    spans.reset();
+    spans.export(batch, done);
+  },
+  shutdown: () => spans.shutdown(),
+};
+const tracerProvider = new TracerProvider({ spanProcessors: [new BatchSpanProcessor({ exporter: nowhere })] });
 
 const WAYS: Readonly<Record<string, readonly Policy[]>> = {
   "without telemetry": [],
   "without telemetry, again": [],
   "nobody listens": [telemetry()],
   metrics: [telemetry({ meterProvider })],
-  "metrics, no times of connections": [telemetry({ meterProvider, connectionTimes: false })],
+  "metrics, all times of connections": [telemetry({ meterProvider, connectionTimes: "all" })],
   "metrics and spans": [telemetry({ meterProvider, tracerProvider })],
 };
 
@@ -69,7 +77,9 @@ for (const callers of [1, 16]) {
   for (const { client, perSecond, ratios } of rows) {
     const { median, spread } = ratios.perSecond;
     const cpu = ratios.clientCpu.median.toFixed(3);
-    console.log(`server, ${callers} callers, ${client}: ${perSecond.toFixed(0)}/s, throughput ${median.toFixed(3)} ± ${spread.toFixed(3)}, client CPU ${cpu}`);
+    console.log(
+      `server, ${callers} callers, ${client}: ${perSecond.toFixed(0)}/s, throughput ${median.toFixed(3)} ± ${spread.toFixed(3)}, client CPU ${cpu}`,
+    );
   }
 }
 await Promise.all(clients.map((client) => client.close()));

@@ -123,7 +123,7 @@ for (const [name, make] of Object.entries({ ...QUEUES, ...RUNNING })) {
   const costs: Cost[] = [];
   for (const size of SIZES) costs.push(await best(make, size));
   results.push([name, costs]);
-  console.log(`${name}`);
+  console.log(name);
   for (const { waiting, enter, serve, leave, bytes } of costs) {
     const figures = [enter, serve, leave].map((figure) => figure.toFixed(2)).join(" / ");
     console.log(`  ${waiting}: enter / served / leave ${figures} µs, ${Math.round(bytes)} bytes each`);

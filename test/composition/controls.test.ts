@@ -74,7 +74,11 @@ const CHANGES: readonly (readonly [string, Record<string, unknown>, Record<strin
   ["db1/circuit-breaker", { breakMs: 50, slowCallMs: 90 }, { breakMs: 5, slowCallRatio: 2 }],
   ["db2/throttle", { factor: 3 }, { factor: 0 }],
   ["db3/bulkhead", { maxConcurrent: 2, maxWaitMs: 9 }, { maxConcurrent: 3, maxQueued: -1 }],
-  ["db2/chaos", { faults: [{ fault: "latency", latencyMs: 5 }] }, { faults: [{ fault: "latency", latencyMs: 9 }, { fault: "none" }] }],
+  [
+    "db2/chaos",
+    { faults: [{ fault: "latency", latencyMs: 5 }] },
+    { faults: [{ fault: "latency", latencyMs: 9 }, { fault: "none" }] },
+  ],
   ["db3/adaptive-limit", { min: 2, max: 8 }, { min: 3, max: 2 }],
 ];
 
@@ -189,11 +193,11 @@ describe("the controls of a stack", () => {
     const hand = controlsOf(pool).get("chaos");
     const fault = hand.act("inject", { fault: "error", phase: "unsent", times: 1 }) as { readonly hits: number };
     expect(hand.options()).toMatchObject({ faults: [{ fault: "error", phase: "unsent", times: 1 }] });
-    await expect(pool.execute(fakeCall())).rejects.toThrow();
+    await expect(pool.execute(fakeCall())).rejects.toThrow("injected fault");
     expect(fault.hits).toBe(1);
     expect(hand.options()).toEqual({ faults: [] });
     hand.configure({ faults: [{ fault: "error", phase: "unsent" }] });
-    await expect(pool.execute(fakeCall())).rejects.toThrow();
+    await expect(pool.execute(fakeCall())).rejects.toThrow("injected fault");
     hand.act("off");
     expect(await pool.execute(fakeCall())).toBe("ok");
     expect(inner.calls).toHaveLength(1);

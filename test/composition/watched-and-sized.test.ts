@@ -60,7 +60,9 @@ describe("a new size", () => {
       return driverPool(driver, fakeDialect, { name });
     };
     const around = compose(timeout({ limitMs: 50 }), retry());
-    database(around(router({ primary: sized("a"), replicas: [timeout({ limitMs: 50 })(sized("b"))] }))).resize({ max: 7 });
+    database(around(router({ primary: sized("a"), replicas: [timeout({ limitMs: 50 })(sized("b"))] }))).resize({
+      max: 7,
+    });
     expect(sizes).toEqual([7, 7]);
     const usage = expect.objectContaining({ code: "ERR_BREAKWATER_USAGE" }) as unknown;
     for (const pool of [

@@ -259,6 +259,6 @@ const after = await look();
 await pool.end();
 // Clients' stacks are kept for a moment.
 await delay(1_200);
-process.stdout.write(
-  JSON.stringify({ before, after, done, unexpected, start, end: resources(), clients: clients.size }),
-);
+// Before standard output is opened: that is a resource, too.
+const report = JSON.stringify({ before, after, done, unexpected, start, end: resources(), clients: clients.size });
+process.stdout.write(report);

@@ -25,15 +25,21 @@ export const bouncerBinary: string | undefined = PLACES.find((file) => {
 /** A running PgBouncer. */
 export interface Bouncer {
   readonly port: number;
+  /** Reads its file again, as by RELOAD. */
+  reload(): void;
   stop(): void;
 }
 
-/** Starts it in transaction mode, with one server connection unless said; resolves when it takes clients. */
+/**
+ * Starts it in transaction mode, with one server connection unless said; resolves when it takes clients. It reaches the
+ * node past its proxy unless `through` names the proxy's port.
+ */
 export async function startBouncer(
   node: ClusterNode,
   settings: Readonly<Record<string, string | number>>,
+  through: number = node.directPort,
 ): Promise<Bouncer> {
-  const port = await freePort();
+  const port = Number(settings["listen_port"] ?? (await freePort()));
   const folder = mkdtempSync(path.join(tmpdir(), "breakwater-bouncer-"));
   const all = {
     listen_addr: "127.0.0.1",
@@ -46,7 +52,7 @@ export async function startBouncer(
     ...settings,
   };
   const lines = Object.entries(all).map(([name, value]) => `${name} = ${value}`);
-  const database = `postgres = host=127.0.0.1 port=${node.directPort} dbname=postgres user=postgres`;
+  const database = `postgres = host=127.0.0.1 port=${through} dbname=postgres user=postgres`;
   writeFileSync(path.join(folder, "bouncer.ini"), `[databases]\n${database}\n[pgbouncer]\n${lines.join("\n")}\n`);
   // It refuses to run as root, and then has to be able to read its own file.
   chmodSync(folder, 0o755);
@@ -55,6 +61,7 @@ export async function startBouncer(
   await until("PgBouncer to listen", () => answers(child, port));
   return {
     port,
+    reload: () => void child.kill("SIGHUP"),
     stop: () => {
       child.kill("SIGKILL");
       rmSync(folder, { recursive: true, force: true });

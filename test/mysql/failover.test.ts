@@ -9,14 +9,15 @@ import { noConnectionLeft, stackOn } from "./support/stack.ts";
 import { prepare, truthOf, Workload } from "./support/workload.ts";
 
 describe.skipIf(WHY_NOT)("a failover of MariaDB under load", () => {
-  it("is latency and nothing else: the primary is killed, its replica promoted", async () => {
+  it.each(["killed", "hung"])("is latency and nothing else: the primary is %s, its replica promoted", async (end) => {
     await using cluster = await startMariaCluster({ semiSync: true });
     await prepare(cluster);
     const db = stackOn(cluster);
     const load = new Workload(db, 1);
     await load.history.acknowledged(300);
     const [old, heir] = [cluster.primary, cluster.replicas[0]!];
-    await old.server.kill();
+    if (end === "killed") await old.server.kill();
+    else old.server.signal("SIGSTOP");
     await cluster.promote(heir);
     await load.history.acknowledged(300);
     await load.stop();
@@ -24,6 +25,7 @@ describe.skipIf(WHY_NOT)("a failover of MariaDB under load", () => {
     expect([history.count("failed"), history.count("unknown")], JSON.stringify(history.errors)).toStrictEqual([0, 0]);
     expect(await truthOf(history, cluster)).toStrictEqual(NOTHING_AMISS);
     await db.close();
+    await old.server.kill();
     await noConnectionLeft(cluster);
   });
 

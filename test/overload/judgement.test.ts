@@ -7,19 +7,17 @@ import { preset } from "./stacks.ts";
 import { surge } from "./surge.ts";
 
 it("a caller that gives up while its connection is being opened takes no node for dead", async () => {
+  // No bulkhead: the server has too much to do, and opens a connection for each call that ran out of time.
   const down: EventMap["router:node-down"][] = [];
   const stack = (given: SimulatedProcess): Pool => {
-    const around = () => bulkhead({ clock: given.clock, order: "fifo", maxWaitMs: 30 });
-    const pool = preset(around)(given) as Pool;
+    const pool = preset()(given) as Pool;
     pool.events.on("router:node-down", (event) => void down.push(event));
     return pool;
   };
-  // Calls run out of time while they run, and new connections are opened by a server that has too much to do.
-  const surged = await surge({ stack, patienceMs: 50, calmMs: 2_000, surgeMs: 8_000, afterMs: 2_000 });
+  const surged = await surge({ stack, calmMs: 2_000, surgeMs: 8_000, afterMs: 2_000 });
   const codes = [...surged.codes.keys()];
   expect(codes.filter((code) => code.endsWith("connect"))).toHaveLength(1);
   expect(down).toEqual([]);
-  expect(codes.filter((code) => code.includes("NO_HEALTHY_NODE"))).toEqual([]);
 });
 
 it("a call that was refused asks the server nothing", async () => {

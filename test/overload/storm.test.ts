@@ -1,12 +1,12 @@
 /**
- * A hundred processes of a hundred callers each, and one primary that hangs for two seconds, is dead for five and comes back.
+ * Fifty processes of a hundred callers each, and one primary that hangs for two seconds, is dead for five and comes back.
  * A thousand processes are simulated by `node test/bench/storm.ts`.
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import { preset } from "./stacks.ts";
 import { fixedInterval, repeats, storm, type StormFigures } from "./storm.ts";
 
-const PROCESSES = 100;
+const PROCESSES = 50;
 
 let naive: StormFigures;
 let ours: StormFigures;

@@ -161,15 +161,20 @@ const SLICE_MS = 500;
 
 /** Seconds from `end` to the end of the last slice in which calls failed, or took far longer than when it was calm. */
 function calmAfter(answers: readonly Answer[], end: number, calmP99: number): number {
-  const slices: Answer[][] = [];
+  const slices = new Map<number, Answer[]>();
   for (const answer of answers) {
-    if (answer.startMs >= end) (slices[Math.floor((answer.startMs - end) / SLICE_MS)] ??= []).push(answer);
+    if (answer.startMs < end) continue;
+    const at = Math.floor((answer.startMs - end) / SLICE_MS);
+    const slice = slices.get(at);
+    if (slice === undefined) slices.set(at, [answer]);
+    else slice.push(answer);
   }
-  const bad = slices.findLastIndex((slice = []) => {
+  let last = -1;
+  for (const [at, slice] of slices) {
     const failed = slice.filter(({ tookMs }) => tookMs === undefined).length;
-    return failed > Math.max(2, slice.length / 10) || percentile(slice, 0.9) > 1.5 * calmP99;
-  });
-  return ((bad + 1) * SLICE_MS) / 1_000;
+    if (failed > Math.max(2, slice.length / 10) || percentile(slice, 0.9) > 1.5 * calmP99) last = Math.max(last, at);
+  }
+  return ((last + 1) * SLICE_MS) / 1_000;
 }
 
 /** A percentile of how long the good ones took. */

@@ -44,6 +44,11 @@ describe("the rules of imports", () => {
     ["an import of a type", 'import type { Pool } from "@breakwater/core";', ["@breakwater/core"]],
     ["a re-export", 'export * from "a"; export { b } from "b";', ["a", "b"]],
     ["a dynamic import", 'const a = import("a");', ["a"]],
+    [
+      "what is computed",
+      "const a = import(where); const b = import(`./${where}.ts`);",
+      ["(where)", "(`./${where}.ts`)"],
+    ],
     ["an import type", 'type A = import("a").B;', ["a"]],
     ["nothing in comments and strings", '// import "a";\nconst b = \'import "b"\'; /* from "c" */', []],
   ])("see %s", (_what, text, specifiers) => {
@@ -71,6 +76,17 @@ describe("the rules of imports", () => {
     ["core", "packages/core/src/planted.ts", "node:path"],
   ])("allow %s: %s imports %s", (folder, from, specifier) => {
     expect(wrongDirection(planted(from, `import {} from "${specifier}";`), home(folder))).toBeUndefined();
+  });
+
+  it.each([
+    ["packages/breakwater/src/cli/sources.ts", "const a = import(userModule);", undefined],
+    ["packages/breakwater/src/cli/sources.ts", 'const a = import("userModule");', "userModule is not a dependency"],
+    ["packages/breakwater/src/cli/sources.ts", "const a = import(other);", "is computed"],
+    ["packages/breakwater/src/cli/store.ts", "const a = import(userModule);", "is computed"],
+  ])("know the one computed import: %s, %s", (from, text, problem) => {
+    const found = wrongDirection(planted(from, text), home("breakwater"));
+    if (problem === undefined) expect(found).toBeUndefined();
+    else expect(found).toContain(problem);
   });
 
   it.each(["../timeout/timeout.ts", "@breakwater/policies/timeout", "@breakwater/policies", "../router/index.ts"])(

@@ -76,7 +76,7 @@ export function read(file: string): string {
   return readFileSync(path.join(ROOT, file), "utf8");
 }
 
-/** Everything that a text of TypeScript imports, types too. @throws when the text cannot be parsed. */
+/** Everything that a text of TypeScript imports, types too; of what is computed, the expression in brackets. @throws when the text cannot be parsed. */
 export function importsOf(file: string, text: string = read(file)): Import[] {
   const parsed = parseSync(file, text);
   const [error] = parsed.errors;
@@ -91,9 +91,10 @@ export function importsOf(file: string, text: string = read(file)): Import[] {
   return [
     ...staticImports.map((one) => at(one.start, one.moduleRequest.value)),
     ...reExports.flatMap((one) => (one.moduleRequest === null ? [] : [at(one.start, one.moduleRequest.value)])),
-    ...dynamicImports.map(({ start, moduleRequest }) =>
-      at(start, text.slice(moduleRequest.start, moduleRequest.end).replaceAll(/^["'`]|["'`]$/g, "")),
-    ),
+    ...dynamicImports.map(({ start, moduleRequest }) => {
+      const given = text.slice(moduleRequest.start, moduleRequest.end);
+      return at(start, /^(["'`])([^$]*)\1$/.exec(given)?.[2] ?? `(${given})`);
+    }),
     // `import("x").Y` in the place of a type is an import as well.
     ...[...text.matchAll(/\bimport\(\s*["']([^"']+)["']\s*\)\./g)].map((found) => at(found.index, found[1]!)),
   ];

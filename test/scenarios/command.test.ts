@@ -34,6 +34,21 @@ steps:
   - wait: 60s
 `;
 
+/** COMMITs that wait at the old server when it is taken out must not be acknowledged later. */
+const MOVED = `name: moved
+cluster: { replicas: 1, synchronous: true }
+service: { nodes: [n1] }
+steps:
+  - until: { acknowledged: 100 }
+  - failover: { kill: none }
+  - names: [n2]
+  - until: { written: 20, within: 4s, optional: true }
+  - sql: { on: n1, text: ALTER SYSTEM SET synchronous_standby_names = '' }
+  - sql: { on: n1, text: SELECT pg_reload_conf() }
+  - wait: 500
+expect: { failed: 0 }
+`;
+
 /** A module that tells which server it was given. */
 const TELLTALE = `
 import { appendFileSync } from "node:fs";
@@ -98,6 +113,12 @@ describe("breakwater", () => {
     ]);
   });
 
+  it("is not kept by what others have left open, and tells of it", async () => {
+    await writeFile(file("open.mjs"), "setInterval(() => {}, 1_000);\n");
+    const { code, error } = await command(folder, "chaos", "run", "failover", "--against", "./open.mjs");
+    expect([code, error]).toEqual([2, expect.stringContaining("ended by force, as something was left open: Timeout")]);
+  });
+
   it("passes what passes, fails what fails, writes both down, and replays it", async () => {
     const run = ["chaos", "run", "reply-loss", "--seed", "7"];
     const good = await command(folder, ...run, "--json", "out/good.json", "--junit", "out/good.xml");
@@ -160,6 +181,12 @@ describe("breakwater", () => {
       2,
       expect.stringContaining("failover --against bare, failover --against breakwater"),
     ]);
+  });
+
+  it("loses nothing when a name moves at once, and the old primary goes on", async () => {
+    await writeFile(file("moved.yaml"), MOVED);
+    const { code, out } = await command(folder, "chaos", "run", "moved.yaml", "--seed", "1");
+    expect([code, out]).toEqual([0, expect.stringContaining("PASSED moved, breakwater, seed 1")]);
   });
 
   it("ends its servers when it is interrupted", async () => {

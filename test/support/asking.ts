@@ -56,7 +56,7 @@ export async function begun(node: ClusterNode, user = "postgres"): Promise<OpenT
   };
   const life = await resolution.incarnation(connection);
   const answer = await client.query(`BEGIN; ${resolution.identityText}`);
-  const known = resolution.identity(answer as never, life);
+  const known = resolution.identity(answer as never, life, connection);
   if (known === undefined) throw new Error("the transaction has no identity");
   return { client, transaction: { ...known, node: node.name } };
 }

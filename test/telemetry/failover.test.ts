@@ -66,19 +66,22 @@ describe("metrics of a failover, scraped as Prometheus does", () => {
     opened.push(meterProvider);
     const port = await serve(exporter);
 
-    const db = stackOn(cluster, { policies: [telemetry({ meterProvider, namespace: "shop" })], timeoutMs: 20_000 });
+    const db = stackOn(cluster, {
+      policies: [telemetry({ meterProvider, namespace: "shop", connectionTimes: "all" })],
+      timeoutMs: 20_000,
+    });
     const told = new Map<string, EventMap[keyof EventMap][]>(EVENTS.map((name) => [name, []]));
     for (const name of EVENTS) db.on(name, (event: EventMap[typeof name]) => void told.get(name)!.push(event));
     const record = { writes: 0, reads: 0, transactions: 0 };
     const failures: Record<string, number> = {};
 
-    let stopped = false;
+    const load = { stopped: false };
     const callers = Array.from({ length: 4 }, async (_, caller) => {
       const counted = async (kind: "writes" | "reads" | "transactions", call: Promise<unknown>): Promise<void> => {
         await call.catch(({ code }: { readonly code: string }) => (failures[code] = (failures[code] ?? 0) + 1));
         record[kind] += 1;
       };
-      while (!stopped) {
+      while (!load.stopped) {
         await counted("writes", db.query("INSERT INTO orders (caller) VALUES ($1)", [caller], { exactlyOnce: true }));
         await counted("reads", db.query("SELECT count(*) FROM orders"));
         const both = db.transaction((tx) => tx.query("INSERT INTO orders (caller) VALUES ($1)", [caller]));
@@ -92,7 +95,7 @@ describe("metrics of a failover, scraped as Prometheus does", () => {
     await cluster.failover();
     const before = writes();
     await until("some calls after", () => writes() > before + 20);
-    stopped = true;
+    load.stopped = true;
     await Promise.all(callers);
 
     // Nothing is told between the page and the record: what is told of in the background has come to rest.
@@ -114,32 +117,44 @@ describe("metrics of a failover, scraped as Prometheus does", () => {
       transactions: sumOf(samples, calls, { db_operation_name: "TRANSACTION" }),
     }).toEqual(record);
     const errors = new Set(samples.flatMap(({ labels }) => labels["error_type"] ?? []));
-    expect(Object.fromEntries([...errors].map((type) => [type, sumOf(samples, calls, { error_type: type })]))).toEqual(failures);
+    expect(Object.fromEntries([...errors].map((type) => [type, sumOf(samples, calls, { error_type: type })]))).toEqual(
+      failures,
+    );
     expect(failures["23502"]).toBeGreaterThan(10);
     expect(sumOf(samples, calls, { db_response_status_code: "23502" })).toBe(failures["23502"]);
 
     const counts = Object.fromEntries(EVENTS.map((name) => [name, told.get(name)!.length]));
-    const exported = EVENTS.map((name) => [name, sumOf(samples, "breakwater_events_total", { breakwater_event: name })]);
+    const exported = EVENTS.map((name) => [
+      name,
+      sumOf(samples, "breakwater_events_total", { breakwater_event: name }),
+    ]);
     expect(Object.fromEntries(exported)).toEqual(counts);
     expect(counts["router:role-changed"]).toBeGreaterThan(0);
     expect(counts["router:node-down"]).toBeGreaterThan(0);
     expect(sumOf(samples, "breakwater_retries_total")).toBe(counts["retry:scheduled"]);
     expect(sumOf(samples, "breakwater_router_reroutes_total")).toBe(counts["router:rerouted"]);
-    const toPrimary = told.get("router:role-changed")!.filter((event) => (event as { role: string }).role === "primary");
-    expect(sumOf(samples, "breakwater_router_role_changes_total", { breakwater_node_role: "primary" })).toBe(toPrimary.length);
+    const toPrimary = told
+      .get("router:role-changed")!
+      .filter((event) => (event as { role: string }).role === "primary");
+    expect(sumOf(samples, "breakwater_router_role_changes_total", { breakwater_node_role: "primary" })).toBe(
+      toPrimary.length,
+    );
     for (const outcome of ["committed", "rolled-back", "unprovable"]) {
-      const resolved = told.get("commit-resolution:resolved")!.filter((event) => (event as { outcome: string }).outcome === outcome);
-      expect([outcome, sumOf(samples, "breakwater_commit_resolutions_total", { breakwater_outcome: outcome })]).toEqual([
-        outcome,
-        resolved.length,
-      ]);
+      const resolved = told
+        .get("commit-resolution:resolved")!
+        .filter((event) => (event as { outcome: string }).outcome === outcome);
+      expect([outcome, sumOf(samples, "breakwater_commit_resolutions_total", { breakwater_outcome: outcome })]).toEqual(
+        [outcome, resolved.length],
+      );
     }
 
     const { nodes } = db.stats();
     expect(nodes).toHaveLength(3);
     for (const { name, role, state, pool } of nodes) {
       expect(sumOf(samples, "breakwater_node_calls_total", { breakwater_node_name: name })).toBe(pool.metrics.calls);
-      expect(sumOf(samples, "breakwater_node_failures_total", { breakwater_node_name: name })).toBe(pool.metrics.failed);
+      expect(sumOf(samples, "breakwater_node_failures_total", { breakwater_node_name: name })).toBe(
+        pool.metrics.failed,
+      );
       expect(
         sumOf(samples, "breakwater_node_status", {
           breakwater_node_name: name,

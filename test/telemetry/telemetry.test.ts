@@ -2,7 +2,7 @@ import { compose, database, type Database, driverPool, failureOf, StackOrderErro
 import { failing, fakeDialect, type FakeDriver, fakeDriver, fakePool, ManualClock } from "@breakwater/core/testing";
 import { telemetry, type TelemetryOptions } from "@breakwater/otel";
 import { bulkhead, circuitBreaker, hedge, retry, router } from "@breakwater/policies";
-import { context, metrics, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { context, metrics as metricsApi, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { DataPointType, type HistogramMetricData } from "@opentelemetry/sdk-metrics";
 import * as incubating from "@opentelemetry/semantic-conventions/incubating";
@@ -45,7 +45,9 @@ async function everything(): Promise<string> {
 describe("spans", () => {
   it("are of kind client, named after what the statement does, with the attributes of the conventions", async () => {
     const db = stack(fakeDriver(), { namespace: "shop", serverAddress: "db.example", serverPort: 5432 });
-    await db.query("SELECT o.id FROM orders o JOIN public.customers c USING (id) WHERE o.id = $1", [7], { label: "page" });
+    await db.query("SELECT o.id FROM orders o JOIN public.customers c USING (id) WHERE o.id = $1", [7], {
+      label: "page",
+    });
     const [span] = sdk.spans;
     expect(sdk.spans).toHaveLength(1);
     expect(span).toMatchObject({ name: "SELECT orders public.customers", kind: SpanKind.CLIENT });
@@ -69,8 +71,11 @@ describe("spans", () => {
       if (purpose === "probe") return { role: "primary", systemId: undefined, timeline: 1, position: 1n };
       calls += 1;
       if (calls < 3) throw failing({ retry: "same-node", blames: "load" });
+      return undefined;
     }, "n1");
-    const db = database(compose(observed(), retry({ clock, initialDelayMs: 5 }))(router({ primary, clock })), { clock });
+    const db = database(compose(observed(), retry({ clock, initialDelayMs: 5 }))(router({ primary, clock })), {
+      clock,
+    });
     opened.add(db);
     const call = db.query("SELECT 1", [], { access: "write" });
     await clock.advance(1_000);
@@ -91,7 +96,7 @@ describe("spans", () => {
     context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
     try {
       const tracer = sdk.tracerProvider.getTracer("test");
-      const db = stack(fakeDriver(() => void tracer.startSpan("driver").end()));
+      const db = stack(fakeDriver(() => tracer.startSpan("driver").end()));
       const outer = tracer.startSpan("request");
       await context.with(trace.setSpan(context.active(), outer), () => db.query("SELECT 1"));
       outer.end();
@@ -125,7 +130,9 @@ describe("spans", () => {
     expect(sdk.spans[0]?.attributes).not.toHaveProperty("db.query.text");
     const told = stack(fakeDriver(), { queryText: true });
     await told.query(text, ["hunter2"]);
-    expect(sdk.spans[1]?.attributes["db.query.text"]).toBe("SELECT * FROM users WHERE name = ? AND age IN (?) AND id = $1");
+    expect(sdk.spans[1]?.attributes["db.query.text"]).toBe(
+      "SELECT * FROM users WHERE name = ? AND age IN (?) AND id = $1",
+    );
     expect(await everything()).not.toMatch(/hunter2|41|42|43/);
   });
 });
@@ -211,6 +218,32 @@ describe("connections", () => {
   });
 });
 
+describe("the times of connections", () => {
+  const calls = async (connectionTimes: "all" | "sampled" | "none"): Promise<number> => {
+    const clock = new ManualClock();
+    const db = stack(fakeDriver(), { connectionTimes }, clock);
+    for (let call = 0; call < 500; call += 1) await db.query("SELECT 1");
+    const before = await sdk.sum("db.client.connection.use_time");
+    await clock.advance(150);
+    for (let call = 0; call < 10; call += 1) await db.query("SELECT 1");
+    expect(await sdk.sum("db.client.operation.duration")).toBe(510);
+    expect((await sdk.sum("db.client.connection.use_time")) - before).toBe(connectionTimes === "none" ? 0 : 10);
+    return before;
+  };
+
+  it("are those of every call on request", async () => {
+    expect(await calls("all")).toBe(500);
+  });
+
+  it("are those of so many within a moment, and again in the next one", async () => {
+    expect(await calls("sampled")).toBe(100);
+  });
+
+  it("are left out on request", async () => {
+    expect(await calls("none")).toBe(0);
+  });
+});
+
 describe("what policies do", () => {
   it("is counted: retries, circuits, rejections", async () => {
     const clock = new ManualClock();
@@ -218,7 +251,9 @@ describe("what policies do", () => {
       throw failing({ blames: "node", retry: "same-node" });
     }, "db");
     const breaker = circuitBreaker({ clock, trip: { kind: "consecutive", failures: 2 } });
-    const db = database(compose(observed(), retry({ clock, maxRetries: 2 }), bulkhead({ clock }), breaker)(inner), { clock });
+    const db = database(compose(observed(), retry({ clock, maxRetries: 2 }), bulkhead({ clock }), breaker)(inner), {
+      clock,
+    });
     opened.add(db);
     const told = { scheduled: 0, opened: 0 };
     db.on("retry:scheduled", () => (told.scheduled += 1));
@@ -242,7 +277,8 @@ describe("low cardinality", () => {
       fakeDriver(() => {
         call += 1;
         const code = `Z${String(call % 1_000).padStart(4, "0")}`;
-        if (call % 2 === 0) throw failing({ retry: "never", connection: "keep" }, Object.assign(new Error("x"), { code }));
+        if (call % 2 === 0)
+          throw failing({ retry: "never", connection: "keep" }, Object.assign(new Error("x"), { code }));
       }),
       { maxSummaries: 50 },
     );
@@ -253,7 +289,11 @@ describe("low cardinality", () => {
     const series = await sdk.series("db.client.operation.duration");
     expect(series.reduce((sum, { value }) => sum + value, 0)).toBe(3_000);
     // Kinds times kinds of errors is the bound; what a caller sends does not lift it.
-    const kinds = new Set(series.map(({ attributes }) => `${attributes["db.query.summary"]} ${attributes["breakwater.call.label"]}`));
+    const kinds = new Set(
+      series.map(({ attributes }) =>
+        JSON.stringify([attributes["db.query.summary"], attributes["breakwater.call.label"]]),
+      ),
+    );
     expect(kinds.size).toBeLessThanOrEqual(2 * (50 + 100) + 1);
     const errors = new Set(series.map(({ attributes }) => attributes["error.type"]));
     expect(errors.size).toBeLessThanOrEqual(66);
@@ -278,12 +318,12 @@ describe("without an SDK", () => {
     const db = database(telemetry()(inner));
     opened.add(db);
     await db.query("SELECT 1");
-    metrics.setGlobalMeterProvider(sdk.meterProvider);
+    metricsApi.setGlobalMeterProvider(sdk.meterProvider);
     try {
       for (let call = 0; call < 2_100; call += 1) await db.query("SELECT 1");
       expect(await sdk.sum("db.client.operation.duration")).toBeGreaterThan(1_000);
     } finally {
-      metrics.disable();
+      metricsApi.disable();
     }
   });
 });

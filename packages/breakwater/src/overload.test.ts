@@ -32,7 +32,7 @@ describe("overloadPolicies", () => {
     const calls = Array.from({ length: 5 }, () => pool.execute(fakeCall()).catch(() => undefined));
     // Two wait in the bulkhead, by priority, and are not refused further in.
     expect(ends).toHaveLength(3);
-    ends[0]!(failing({ blames: "load" }));
+    ends[0]?.(failing({ blames: "load" }));
     await clock.advance(1);
     expect(maxConcurrent()).toBe(2);
     expect(ends).toHaveLength(3);

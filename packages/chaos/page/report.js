@@ -12,7 +12,12 @@
 
   const missing = (value) => value === null || value === undefined;
   const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+  const colors = new Map();
   const color = (name) => {
+    if (!colors.has(name)) colors.set(name, lookedUp(name));
+    return colors.get(name);
+  };
+  const lookedUp = (name) => {
     const probe = document.createElement("i");
     probe.style.color = `var(--${name})`;
     document.body.append(probe);
@@ -110,6 +115,8 @@
   }
 
   function drawAll() {
+    // Another theme has others.
+    colors.clear();
     for (const element of charts) {
       if (element.closest(".run").hidden) continue;
       draw(element);
@@ -137,6 +144,13 @@
     readout.textContent = [seconds(now), ...figures, ...on].join(", ");
   }
 
+  /** The same dice for somebody else, to be compared. */
+  function beside(index) {
+    const { scenario, seed, subject } = runs[index];
+    const other = runs.findIndex((one) => one.scenario === scenario && one.seed === seed && one.subject !== subject);
+    return other === -1 ? "" : String(other);
+  }
+
   function choose() {
     const wanted = left === null ? [0] : [left.value, right.value].filter((value) => value !== "").map(Number);
     sections.forEach((section, index) => {
@@ -159,13 +173,12 @@
   for (const link of document.querySelectorAll("a[data-run]")) {
     link.addEventListener("click", () => {
       left.value = link.dataset.run;
-      if (right.value === left.value) right.value = "";
+      right.value = beside(Number(left.value));
       choose();
     });
   }
   if (left !== null) {
-    // Beside the first run, the first of the same scenario by another subject.
-    right.value = sections.length === 2 ? "1" : "";
+    right.value = sections.length === 2 ? "1" : beside(0);
     left.addEventListener("change", choose);
     right.addEventListener("change", choose);
   }

@@ -56,6 +56,8 @@ export interface TransactionResolution {
    * transaction is known by the connection that it runs on.
    */
   readonly identityText?: string;
+  /** That and the limit of `TransactionTexts` as one statement with values, whose text does not change. */
+  identityAndLimit?(ms: number): Statement;
   /**
    * Who the transaction is, from the answer to that text. Asks the connection for its server's incarnation if it has
    * not been asked before.
@@ -74,9 +76,9 @@ export interface TransactionResolution {
 
 /** How the position of a commit becomes known with its acknowledgement. */
 export interface CommitPosition {
-  /** COMMIT and the question for the position, in one text. */
-  readonly commitText: string;
-  /** The position out of that text's answer. */
+  /** The question for the position. It is sent behind COMMIT: in one text, or in one flight. */
+  readonly questionText: string;
+  /** The position out of the answers to both. */
   read(answer: QueryResult): HistoryPoint | undefined;
 }
 

@@ -26,7 +26,10 @@ function linesOf({ notes, passes, waits }: CallRecord): string[] {
     ...passes.map(({ atMs, layer, pool, attempt, tookMs, failed }) => {
       const took = tookMs === undefined ? "not ended" : shown(tookMs);
       const again = attempt === 1 ? "" : `, attempt ${attempt}`;
-      return { atMs, text: `${layer}: through "${pool}"${again} (${took})${failed === undefined ? "" : `, ${failed}`}` };
+      return {
+        atMs,
+        text: `${layer}: through "${pool}"${again} (${took})${failed === undefined ? "" : `, ${failed}`}`,
+      };
     }),
     ...waits.map((wait) => ({ atMs: wait.atMs, text: `${wait.layer}: waits for ${wait.for} (${shown(wait.tookMs)})` })),
     ...notes.map(({ atMs, layer, what, details }) => ({ atMs, text: `${layer}: ${what}${listed(details)}` })),
@@ -36,13 +39,20 @@ function linesOf({ notes, passes, waits }: CallRecord): string[] {
 }
 
 function listed(details: Readonly<Record<string, unknown>>): string {
-  const entries = Object.entries(details).filter(([, value]) => value !== undefined);
+  const entries = Object.entries(details).filter(([, value]) => value !== undefined && !isEmpty(value));
   return entries.length === 0 ? "" : `, ${entries.map(([name, value]) => `${name} ${plain(value)}`).join(", ")}`;
 }
 
 function plain(value: unknown): string {
   if (typeof value === "number") return String(Math.round(value * 1_000) / 1_000);
+  if (Array.isArray(value) && value.some((each) => typeof each === "object")) {
+    return `(${value.map((each: object) => listed({ ...each }).slice(2)).join("; ")})`;
+  }
   return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function isEmpty(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
 }
 
 function codeOf(code: string | undefined): string {

@@ -9,7 +9,15 @@ import type { Operation } from "./operation.ts";
 import { knownOptions } from "./options.ts";
 import { policy, type Policy } from "./policy.ts";
 import type { Pool } from "./pool.ts";
-import { RecordingTrace, told, type ToldError, type TraceNote, type TracePass, type TraceWait, type WaitReason } from "./trace.ts";
+import {
+  RecordingTrace,
+  told,
+  type ToldError,
+  type TraceNote,
+  type TracePass,
+  type TraceWait,
+  type WaitReason,
+} from "./trace.ts";
 
 /** What there is to know of one call. Plain as JSON; no parameters, no text of a statement, no message of a driver. */
 export interface CallRecord {
@@ -97,14 +105,24 @@ function recordOf(
   const { notes, passes, waits } = trace.snapshot();
   const { kind, label, access, accessSaid, consistency, priority, idempotent } = operation;
   return Object.freeze({
-    ...{ pool: inner.name, kind, label, access, accessSaid, consistency, priority, idempotent },
+    pool: inner.name,
+    kind,
+    label,
+    access,
+    accessSaid,
+    consistency,
+    priority,
+    idempotent,
     layers: inner.layers.map(({ name }) => name),
     outcome,
     tookMs,
     attempts: Math.max(1, ...passes.map(({ attempt }) => attempt)),
     nodes: notes.filter(({ what }) => what === SENT).map(({ details }) => String(details["node"])),
     times: timesOf(waits, tookMs),
-    ...{ passes, waits, notes, dropped: trace.dropped },
+    passes,
+    waits,
+    notes,
+    dropped: trace.dropped,
   });
 }
 
@@ -135,7 +153,11 @@ function tell(report: ExplainOptions["report"], record: CallRecord): void {
 export type Explained<T> = PromiseSettledResult<T> & { readonly calls: readonly CallRecord[] };
 
 /** Runs a function on a stack that records calls; never rejects. `on` makes its face. */
-export async function explained<T>(pool: Pool, clock: Clock, run: (recording: Pool) => Promise<T>): Promise<Explained<T>> {
+export async function explained<T>(
+  pool: Pool,
+  clock: Clock,
+  run: (recording: Pool) => Promise<T>,
+): Promise<Explained<T>> {
   const calls: CallRecord[] = [];
   const recording = explain({ clock, report: (record) => calls.push(record) })(pool);
   try {

@@ -62,10 +62,16 @@ describe("logEvents", () => {
     lost(failing({ reason: "a constraint was violated" }, error));
     const unknown = new OutcomeUnknownError("db", error, failureOf(error));
     db.pool.events.emit("call:outcome-unknown", { pool: "db", label: "pay", error: unknown });
-    db.pool.events.emit("connection:notice", { pool: "db", notice: { severity: "NOTICE", code: "00000", message: "hunter2" } });
+    db.pool.events.emit("connection:notice", {
+      pool: "db",
+      notice: { severity: "NOTICE", code: "00000", message: "hunter2" },
+    });
     expect(entries).toMatchObject([
       { level: "warn", fields: { error: { name: "Error", code: "23505", reason: "a constraint was violated" } } },
-      { level: "error", fields: { label: "pay", error: { code: "ERR_BREAKWATER_OUTCOME_UNKNOWN", cause: { code: "23505" } } } },
+      {
+        level: "error",
+        fields: { label: "pay", error: { code: "ERR_BREAKWATER_OUTCOME_UNKNOWN", cause: { code: "23505" } } },
+      },
       { level: "debug", fields: { notice: { severity: "NOTICE", code: "00000" } } },
     ]);
     expect(JSON.stringify(entries)).not.toContain("hunter2");
@@ -77,7 +83,12 @@ describe("logEvents", () => {
     class Client {
       readonly password = "hunter2";
     }
-    const event = { values: ["hunter2"], sql: "hunter2", nested: { password: "hunter2", text: "hunter2", n: 1 }, client: new Client() };
+    const event = {
+      values: ["hunter2"],
+      sql: "hunter2",
+      nested: { password: "hunter2", text: "hunter2", n: 1 },
+      client: new Client(),
+    };
     db.pool.events.emit("mine:done" as keyof EventMap, event as never);
     expect(entries[0]?.fields).toEqual({ event: "mine:done", nested: { n: 1 } });
   });
@@ -117,7 +128,12 @@ describe("logEvents", () => {
   });
 
   it("breaks no call by a logger that throws", async () => {
-    const broken = { ...logger, warn: () => { throw new Error("disk full"); } };
+    const broken = {
+      ...logger,
+      warn: () => {
+        throw new Error("disk full");
+      },
+    };
     logEvents(db, broken, { clock });
     expect(() => lost(undefined)).not.toThrow();
   });

@@ -77,6 +77,7 @@ export const LOG_LEVELS: Readonly<Record<string, LogLevel>> = Object.freeze({
   "router:node-removed": "info",
   "router:source-failed": "warn",
   "router:history-changed": "warn",
+  "router:sent": "silent",
   "router:rerouted": "info",
   "router:read-refused": "info",
 });
@@ -90,13 +91,11 @@ const LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
  */
 export function logEvents(db: Database, logger: EventLogger, options: LogEventsOptions = {}): () => void {
   const own = "logEvents";
-  const { levels = {}, errorMessages = false, ...limits } = knownOptions(own, options, [
-    "levels",
-    "maxPerWindow",
-    "windowMs",
-    "errorMessages",
-    "clock",
-  ]);
+  const {
+    levels = {},
+    errorMessages = false,
+    ...limits
+  } = knownOptions(own, options, ["levels", "maxPerWindow", "windowMs", "errorMessages", "clock"]);
   const { clock = systemClock, maxPerWindow = 10, windowMs = 1_000 } = limits;
   const limit = {
     clock,

@@ -6,7 +6,8 @@ import { BreakwaterError } from "./errors.ts";
 import { told } from "./trace.ts";
 
 /** Names under which something stands that is nobody's business. */
-const HIDDEN = /^(?:values?|params?|parameters|args|text|sql|query|statement|password|passwd|pwd|token|secret|url|dsn)$|connectionString/i;
+const HIDDEN =
+  /^(?:values?|params?|parameters|args|text|sql|query|statement|password|passwd|pwd|token|secret|url|dsn)$|connectionString/i;
 const MAX_TEXT = 2_000;
 const MAX_ENTRIES = 50;
 const MAX_DEPTH = 3;
@@ -56,5 +57,8 @@ function errorOf(error: Error, messages: boolean): Record<string, unknown> {
 /** A notice is a text of the server's own making; what it says may quote data. */
 function noticeOf(notice: unknown): Record<string, unknown> {
   const { severity, code } = (typeof notice === "object" && notice !== null ? notice : {}) as Record<string, unknown>;
-  return { severity: typeof severity === "string" ? severity : undefined, code: typeof code === "string" ? code : undefined };
+  return {
+    severity: typeof severity === "string" ? severity : undefined,
+    code: typeof code === "string" ? code : undefined,
+  };
 }

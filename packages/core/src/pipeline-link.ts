@@ -47,8 +47,7 @@ export class PipelineLink {
     call.link = this;
     try {
       if (this.connection.send?.(call.operation.statement, call) !== true) {
-        if (this.connection.usable) this.#pipeline.alone(call);
-        else this.#pipeline.dead(this, call);
+        this.#pipeline.refused(this, call);
         return false;
       }
     } catch (error) {

@@ -109,19 +109,10 @@ export class Pipeline {
     else this.#wait(call, now);
   }
 
-  /**
-   * Sends reads again that have not been answered: in a later turn, when whoever routes calls has heard what became of
-   * the one in front, and may have sent back those who wait. For links.
-   */
+  /** Sends reads again in a later turn: by then whoever routes calls has heard why, and may send them back. For links. */
   again(calls: readonly PipelinedCall<unknown>[]): void {
     for (const call of calls) this.#queue(call, this.host.clock.now());
     this.#serveLater();
-  }
-
-  /** A link is dead and has not said so yet. For links. */
-  dead(link: PipelineLink, call: PipelinedCall<unknown>): void {
-    this.#links.retire(link);
-    this.again([call]);
   }
 
   #send(link: PipelineLink, call: PipelinedCall<unknown>, now: number): void {
@@ -231,9 +222,11 @@ export class Pipeline {
     this.#rest();
   }
 
-  /** A connection does not take several at once, or not at this moment. For links. */
-  alone(call: PipelinedCall<unknown>): void {
-    call.as(this.#pool.alone(call.operation));
+  /** A connection does not take several at once, or not at this moment; or it is dead and has not said so yet. For links. */
+  refused(link: PipelineLink, call: PipelinedCall<unknown>): void {
+    if (link.connection.usable) return call.as(this.#pool.alone(call.operation));
+    this.#links.retire(link);
+    this.again([call]);
   }
 
   /** A call has left before it was sent. For calls. */
@@ -290,7 +283,7 @@ export class Pipeline {
       this.#links.retire(link);
       const behind = link.takeBehind();
       // Those that have been sent twice, and stand behind such a one again, have a connection to themselves.
-      for (const call of link.calls().slice(1)) if (call.isLast) this.alone(call);
+      for (const call of link.calls().slice(1)) if (call.isLast) call.as(this.#pool.alone(call.operation));
       if (link.abandoned) this.end(link, true);
       for (const call of behind) this.#begin(call, now);
     }

@@ -153,7 +153,10 @@ export interface ToldError {
 
 /** What may be said of an error. */
 export function told(error: unknown): ToldError {
-  const { name, code, sqlState } = (typeof error === "object" && error !== null ? error : {}) as Record<string, unknown>;
+  const { name, code, sqlState } = (typeof error === "object" && error !== null ? error : {}) as Record<
+    string,
+    unknown
+  >;
   const failure = recordedFailure(error);
   const shown = typeof sqlState === "string" ? sqlState : code;
   return {

@@ -1,6 +1,7 @@
 /**
  * The only place that says begin, commit and rollback.
  */
+import { begin, together } from "./beginning.ts";
 import type { CallHost } from "./call-host.ts";
 import {
   type OutcomeUnknownError,
@@ -99,7 +100,7 @@ async function commit<T>(
     return await link.commit({ text: transaction.commit });
   }
   try {
-    return await link.commit({ text: commitPosition.commitText });
+    return await link.commit(together([{ text: transaction.commit }, { text: commitPosition.questionText }]));
   } catch (error) {
     const failure = failureOf(error);
     if (failure.effect === "unknown") throw error;
@@ -110,52 +111,6 @@ async function commit<T>(
     if (failure.blames === "statement") withoutPosition.add(host);
     return undefined;
   }
-}
-
-/** Begins, and learns who the transaction is where that is wanted and can be known. */
-async function begin<T>(
-  link: Connection,
-  operation: TransactionOperation<T>,
-  host: CallHost,
-): Promise<TransactionIdentity | undefined> {
-  const { dialect, name } = host;
-  const parts = beginning(operation, host);
-  const { resolution } = dialect;
-  if (!operation.resolvable || resolution === undefined) {
-    await link.query(together(parts));
-    return undefined;
-  }
-  const incarnation = await resolution.incarnation(link);
-  const { identityText } = resolution;
-  const begun = await link.query(together(identityText === undefined ? parts : [...parts, { text: identityText }]));
-  const identity = resolution.identity(begun, incarnation, link);
-  return identity === undefined ? undefined : { ...identity, node: name };
-}
-
-/** How much longer than the call the server lets a statement run, in milliseconds: who cancels it is the caller's side. */
-const SERVER_MARGIN_MS = 100;
-
-/** A statement of what begins a transaction; `joined` is its text where several are sent as one, if that is another. */
-type Part = Statement & { readonly joined?: string };
-
-/** Should the caller's side be gone by then, the server ends what would otherwise go on holding its locks. */
-function beginning({ transaction, access, deadline }: TransactionOperation<unknown>, host: CallHost): Part[] {
-  const texts = host.dialect.transaction;
-  const before = texts.before?.(transaction);
-  const opening = { text: texts.begin(transaction) };
-  const first = before === undefined ? [opening] : [{ text: before }, opening];
-  if (access === "read" || deadline === Number.POSITIVE_INFINITY) return first;
-  const limitMs = Math.max(deadline - host.clock.now(), 0) + SERVER_MARGIN_MS;
-  const text = texts.limit?.(limitMs);
-  if (text === undefined) return first;
-  const statement = texts.limitStatement?.(limitMs);
-  return [...first, statement === undefined ? { text } : { ...statement, joined: text }];
-}
-
-/** One statement, or several in one text. */
-function together(parts: readonly Part[]): Statement {
-  const text = parts.map((part) => part.joined ?? part.text).join("; ");
-  return parts.length === 1 ? { text } : { text, parts };
 }
 
 /** The connection as the caller's function has it: until the transaction ends, and not a statement longer. */

@@ -19,7 +19,9 @@ function parse(list: unknown): readonly Gtid[] {
   if (typeof list !== "string") return [];
   return list.split(",").flatMap((text) => {
     const match = /^\s*(\d{1,10})-(\d{1,10})-(\d{1,20})\s*$/.exec(text);
-    return match === null ? [] : [{ domain: Number(match[1]), server: Number(match[2]), sequence: BigInt(match[3] ?? 0) }];
+    return match === null
+      ? []
+      : [{ domain: Number(match[1]), server: Number(match[2]), sequence: BigInt(match[3] ?? 0) }];
   });
 }
 

@@ -81,5 +81,6 @@ function stateOf(replica: boolean, place: GtidPlace | undefined): NodeState {
 
 /** As a number, or as the text that a variable of several values has. */
 function isOn(value: unknown): boolean {
-  return value !== undefined && value !== null && String(value) !== "0" && String(value).toUpperCase() !== "OFF";
+  if (typeof value === "string") return value !== "0" && value.toUpperCase() !== "OFF";
+  return value !== undefined && value !== null && Number(value) !== 0;
 }

@@ -16,7 +16,11 @@ interface Holder {
   readonly processId: number;
 }
 
-const holders = new WeakMap<object, Holder>();
+/** By the driver's connection; undefined for one whose server has no such locks. */
+const holders = new WeakMap<object, Holder | undefined>();
+
+/** Not supported, not allowed: 1235, 1227, 1370. */
+const REFUSED: ReadonlySet<unknown> = new Set([1235, 1227, 1370]);
 
 /** For an adapter: the session has been reset, and its lock is gone. */
 export function forgetSession(driver: object): void {
@@ -25,17 +29,23 @@ export function forgetSession(driver: object): void {
 
 async function holderOf(connection: Connection): Promise<Holder | undefined> {
   const key = connection.driver as object;
-  const known = holders.get(key);
-  if (known !== undefined) return known;
-  // At most 64 characters.
-  const name = `breakwater:${randomUUID()}`;
-  const { rows } = await connection.query<{ id: unknown; got: unknown }>({
-    text: `SELECT CONNECTION_ID() AS id, GET_LOCK('${name}', 0) AS got`,
-  });
-  if (String(rows[0]?.got) !== "1") return undefined;
-  const holder = { name, processId: Number(rows[0]?.id) };
+  if (holders.has(key)) return holders.get(key);
+  const holder = await lock(connection);
   holders.set(key, holder);
   return holder;
+}
+
+async function lock(connection: Connection): Promise<Holder | undefined> {
+  // At most 64 characters.
+  const name = `breakwater:${randomUUID()}`;
+  try {
+    const text = `SELECT CONNECTION_ID() AS id, GET_LOCK('${name}', 0) AS got`;
+    const { rows } = await connection.query<{ id: unknown; got: unknown }>({ text });
+    return Number(rows[0]?.got) === 1 ? { name, processId: Number(rows[0]?.id) } : undefined;
+  } catch (error) {
+    if (REFUSED.has((error as { readonly errno?: unknown } | null)?.errno)) return undefined;
+    throw error;
+  }
 }
 
 export const resolution: TransactionResolution = Object.freeze({

@@ -1,7 +1,13 @@
 /**
  * Reads what people have (a connection string, a configuration), and says what is wrong with it.
  */
-import { type LifecycleOptions, nonNegativeInteger, nonNegativeMs, OptionError, positiveInteger } from "@breakwater/core";
+import {
+  type LifecycleOptions,
+  nonNegativeInteger,
+  nonNegativeMs,
+  OptionError,
+  positiveInteger,
+} from "@breakwater/core";
 import type { Mysql2Config } from "./types.ts";
 
 /** A connection string such as `mysql://user@host:3306/database`, or a configuration of `mysql2`. */

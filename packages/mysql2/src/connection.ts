@@ -66,7 +66,7 @@ export class Mysql2Connection implements DriverConnection {
   }
 
   get transactionStatus(): TransactionStatus {
-    if (this.#running !== undefined) return "unknown";
+    if (this.#running !== undefined || this.#status.busy) return "unknown";
     if (this.#undone !== undefined) return "failed";
     return this.#status.inTransaction ? "open" : "idle";
   }
@@ -133,7 +133,7 @@ export class Mysql2Connection implements DriverConnection {
         over = true;
         this.#running = undefined;
         if (error) {
-          reject(error as Error);
+          reject(error);
           return;
         }
         this.#status.answered(rows);
@@ -172,7 +172,7 @@ export class Mysql2Connection implements DriverConnection {
     const { driver } = this;
     forgetSession(driver);
     await new Promise<void>((resolve, reject) => {
-      const done = (error: unknown): void => (error ? reject(error as Error) : resolve());
+      const done = (error: unknown): void => (error ? reject(error) : resolve());
       if (driver.reset === undefined) driver.changeUser({}, done);
       else driver.reset(done);
     });

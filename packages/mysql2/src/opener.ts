@@ -58,7 +58,7 @@ function connected(client: Mysql2Client, givenUp: AbortSignal): Promise<void> {
     givenUp.addEventListener("abort", giveUp, { once: true });
     client.connect((error) => {
       givenUp.removeEventListener("abort", giveUp);
-      if (error) reject(error as Error);
+      if (error) reject(error);
       else resolve();
     });
   });

@@ -37,7 +37,8 @@ export function resultOf(text: string, rows: unknown, fields: unknown): QueryRes
 
 /** With several answers both are lists of as many; of one answer, the fields are a list of columns. */
 function partsOf(rows: unknown, fields: unknown): (readonly [rows: unknown, fields: unknown])[] | undefined {
-  if (!Array.isArray(rows) || !Array.isArray(fields) || rows.length !== fields.length || rows.length === 0) return undefined;
+  if (!Array.isArray(rows) || !Array.isArray(fields) || rows.length !== fields.length || rows.length === 0)
+    return undefined;
   if (!fields.every((columns) => columns === undefined || Array.isArray(columns))) return undefined;
   return rows.map((part: unknown, at) => [part, fields[at]]);
 }

@@ -29,6 +29,8 @@ export interface Mysql2Client {
   readonly _closing?: boolean;
   readonly _fatalError?: unknown;
   readonly _protocolError?: unknown;
+  /** What it waits for the answer to; a statement has a text. Not public. */
+  readonly _command?: { readonly sql?: unknown } | null | undefined;
   // Not public, but the only place where the state of the transaction behind rows can be seen.
   handlePacket?: (packet?: Mysql2Packet) => void;
 }
@@ -46,6 +48,10 @@ export interface Mysql2Stream {
 export interface Mysql2Packet {
   isEOF(): boolean;
   eofStatusFlags(): number;
+  readonly sequenceId: number;
+  readonly buffer: Buffer;
+  readonly offset: number;
+  readonly end: number;
 }
 
 /** How to reach a server: what `mysql2.createConnection()` takes. Everything is passed on untouched, TLS options too. */

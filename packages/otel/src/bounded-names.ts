@@ -22,6 +22,8 @@ export class BoundedNames {
 /** What was made of the texts that are in use: two generations, the older of which is dropped when the younger is full. */
 export class RecentTexts<Value> {
   readonly #most: number;
+  // A service says the same again and again.
+  #last: { readonly text: string; readonly value: Value } | undefined;
   #young = new Map<string, Value>();
   #old = new Map<string, Value>();
 
@@ -30,8 +32,12 @@ export class RecentTexts<Value> {
   }
 
   get(text: string, make: (text: string) => Value): Value {
+    if (this.#last?.text === text) return this.#last.value;
     const young = this.#young.get(text);
-    if (young !== undefined) return young;
+    if (young !== undefined) {
+      this.#last = { text, value: young };
+      return young;
+    }
     const value = this.#old.get(text) ?? make(text);
     if (this.#young.size >= this.#most) {
       this.#old = this.#young;

@@ -7,7 +7,7 @@ import { ATTRIBUTE } from "./attributes.ts";
 import { BoundedNames, RecentTexts } from "./bounded-names.ts";
 import { errorTypeOf } from "./error-type.ts";
 import type { CallKind } from "./kinds-of-calls.ts";
-import { type Decided, SpanTrace } from "./span-trace.ts";
+import { SpanTrace } from "./span-trace.ts";
 import { sanitized } from "./summary.ts";
 
 const MAX_ERRORS = 1_000;
@@ -26,26 +26,28 @@ export class CallTracer {
   }
 
   /** Runs a call in a span of its own, which is the parent of what drivers tell of it. */
-  trace<T>(operation: Operation<T>, { name, attributes }: CallKind, next: Next, decided: Decided | undefined): Promise<T> {
+  trace<T>(operation: Operation<T>, { name, attributes }: CallKind, next: Next): Promise<T> {
     const span = this.#tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes });
     const inner = trace.setSpan(context.active(), span);
     if (!span.isRecording()) return context.with(inner, () => next(operation));
     this.#describe(span, operation);
-    const events = new SpanTrace(span, decided, operation.trace);
-    return context.with(inner, () => going(() => next({ ...operation, trace: events }))).then(
-      (value) => {
-        this.#end(span, events);
-        return value;
-      },
-      (error: unknown) => {
-        const { type, status } = errorTypeOf(error, this.#errors);
-        span.setStatus({ code: SpanStatusCode.ERROR });
-        span.setAttribute(ATTRIBUTE.error, type);
-        if (status !== undefined) span.setAttribute(ATTRIBUTE.status, status);
-        this.#end(span, events);
-        throw error;
-      },
-    );
+    const events = new SpanTrace(span, operation.trace);
+    return context
+      .with(inner, () => going(() => next({ ...operation, trace: events })))
+      .then(
+        (value) => {
+          this.#end(span, events);
+          return value;
+        },
+        (error: unknown) => {
+          const { type, status } = errorTypeOf(error, this.#errors);
+          span.setStatus({ code: SpanStatusCode.ERROR });
+          span.setAttribute(ATTRIBUTE.error, type);
+          if (status !== undefined) span.setAttribute(ATTRIBUTE.status, status);
+          this.#end(span, events);
+          throw error;
+        },
+      );
   }
 
   #describe(span: Span, operation: Operation<unknown>): void {

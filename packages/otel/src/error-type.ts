@@ -10,7 +10,10 @@ const SQLSTATE = /^[0-9A-Z]{5}$/;
 const CODE = /^[A-Z][A-Z0-9_]{2,62}$/;
 
 /** The kind of an error, and the SQLSTATE where it is the database's. */
-export function errorTypeOf(error: unknown, known: BoundedNames): { readonly type: string; readonly status: string | undefined } {
+export function errorTypeOf(
+  error: unknown,
+  known: BoundedNames,
+): { readonly type: string; readonly status: string | undefined } {
   const { code, name } = told(error);
   const { syscall } = (typeof error === "object" && error !== null ? error : {}) as { readonly syscall?: unknown };
   if (code !== undefined && SQLSTATE.test(code) && syscall === undefined) {

@@ -158,7 +158,7 @@ const OTHERS: readonly string[] = [
 ];
 
 /** Most pools and nodes that are told apart: in a large fleet they come and go. */
-const MAX_NAMES = 200;
+export const MAX_NAMES = 200;
 
 /** Counts events until the returned function is called. */
 export function countEvents(events: Events, meter: Meter): () => void {
@@ -192,37 +192,4 @@ function boundedTo(names: BoundedNames, attributes: Attributes): Attributes {
     if (typeof name === "string") attributes[key] = names.of(name, "other");
   }
   return attributes;
-}
-
-/** The times of connections: how long one took to open, how long calls waited for theirs and held it. */
-export function timeConnections(events: Events, meter: Meter, inSeconds: readonly number[]): () => void {
-  const times = (name: string, description: string): ReturnType<Meter["createHistogram"]> =>
-    meter.createHistogram(`db.client.connection.${name}`, {
-      description,
-      unit: "s",
-      advice: { explicitBucketBoundaries: [...inSeconds] },
-    });
-  const create = times("create_time", "How long it took to open a connection.");
-  const wait = times("wait_time", "How long calls waited for a connection.");
-  const use = times("use_time", "How long calls held their connection.");
-  const names = new BoundedNames(MAX_NAMES);
-  const known = new Map<string, Attributes>();
-  // One object for each pool: these are told of every call.
-  const of = (name: string): Attributes => {
-    let found = known.get(name);
-    if (found === undefined) known.set(name, (found = { [ATTRIBUTE.pool]: names.of(name, "other") }));
-    return found;
-  };
-  const undo = [
-    events.on("connection:opened", ({ pool: name, tookMs }) => {
-      if (tookMs !== undefined) create.record(tookMs / 1_000, of(name));
-    }),
-    events.on("connection:used", ({ pool: name, waitedMs, heldMs }) => {
-      wait.record(waitedMs / 1_000, of(name));
-      if (heldMs !== undefined) use.record(heldMs / 1_000, of(name));
-    }),
-  ];
-  return () => {
-    for (const each of undo) each();
-  };
 }

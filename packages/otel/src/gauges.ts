@@ -43,7 +43,12 @@ class Gauges {
     this.#count = this.#make(upDown, "db.client.connection.count", "{connection}", "Connections, by their state.");
     this.#max = this.#make(upDown, "db.client.connection.max", "{connection}", "Most connections.");
     this.#idleMax = this.#make(upDown, "db.client.connection.idle.max", "{connection}", "Most connections kept idle.");
-    this.#pending = this.#make(upDown, "db.client.connection.pending_requests", "{request}", "Calls that wait for one.");
+    this.#pending = this.#make(
+      upDown,
+      "db.client.connection.pending_requests",
+      "{request}",
+      "Calls that wait for one.",
+    );
     this.#calls = this.#make(counter, "breakwater.node.calls", "{call}", "Attempts that ended on a node.");
     this.#failed = this.#make(counter, "breakwater.node.failures", "{call}", "Attempts of these that were rejected.");
     this.#nodes = this.#make(gauge, "breakwater.node.status", "1", "1 for a node's role and state.");

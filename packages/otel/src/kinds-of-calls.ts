@@ -21,7 +21,10 @@ export interface CallNames {
 export interface CallKind {
   /** The span's name. */
   readonly name: string;
+  /** Of spans. */
   readonly attributes: Attributes;
+  /** Of metrics: as few as tell the kind, since an SDK reads them anew at each measurement. */
+  readonly measured: Attributes;
 }
 
 /** Most texts whose kind is remembered. */
@@ -68,25 +71,24 @@ export class CallKinds {
   #kind(summary: string, table: string | undefined, operation: string = summary): CallKind {
     const found = this.#kinds.get(summary);
     if (found !== undefined) return found;
-    const attributes = {
-      ...this.#common,
-      [ATTRIBUTE.operation]: operation,
-      [ATTRIBUTE.summary]: summary,
-      ...(table !== undefined && { [ATTRIBUTE.collection]: table }),
-    };
-    const made = { name: summary, attributes };
+    const measured = { ...this.#common, [ATTRIBUTE.operation]: operation, [ATTRIBUTE.summary]: summary };
+    // The table stands in the summary.
+    const attributes = table === undefined ? measured : { ...measured, [ATTRIBUTE.collection]: table };
+    const made = { name: summary, attributes, measured };
     this.#kinds.set(summary, made);
     return made;
   }
 
-  #labelled({ name, attributes }: CallKind, label: string): CallKind {
+  #labelled(kind: CallKind, label: string): CallKind {
+    const { name, attributes, measured } = kind;
     // No name has a line break.
     const key = `${label}\n${name}`;
     let found = this.#kinds.get(key);
     if (found === undefined) {
       // Labels times statements would be too many.
-      if (this.#kinds.size >= this.#maxKinds) return { name, attributes };
-      found = { name, attributes: { ...attributes, [ATTRIBUTE.label]: label } };
+      if (this.#kinds.size >= this.#maxKinds) return kind;
+      const labelled = { [ATTRIBUTE.label]: label };
+      found = { name, attributes: { ...attributes, ...labelled }, measured: { ...measured, ...labelled } };
       this.#kinds.set(key, found);
     }
     return found;

@@ -59,7 +59,8 @@ describe("summaryOf", () => {
         sanitized(sql, ansi);
       }),
     );
-    for (const piece of ["'", "/*", "$$", "--\n", "((", "e'", "SELECT ", "$a$ $b$ ", "1e", '"']) summaryOf(piece.repeat(200_000), true);
+    for (const piece of ["'", "/*", "$$", "--\n", "((", "e'", "SELECT ", "$a$ $b$ ", "1e", '"'])
+      summaryOf(piece.repeat(200_000), true);
   });
 });
 

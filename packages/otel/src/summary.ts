@@ -23,7 +23,16 @@ const OPERATIONS: ReadonlySet<string> = new Set(
 /** What a WITH leads to. */
 const MAIN: ReadonlySet<string> = new Set(["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE"]);
 /** After these stands a table. */
-const BEFORE_TABLE: ReadonlySet<string> = new Set(["FROM", "JOIN", "INTO", "UPDATE", "TABLE", "COPY", "TRUNCATE", "USING"]);
+const BEFORE_TABLE: ReadonlySet<string> = new Set([
+  "FROM",
+  "JOIN",
+  "INTO",
+  "UPDATE",
+  "TABLE",
+  "COPY",
+  "TRUNCATE",
+  "USING",
+]);
 /** These may stand between. */
 const BETWEEN: ReadonlySet<string> = new Set(["ONLY", "TABLE", "IF", "NOT", "EXISTS", "LATERAL"]);
 /** These make of `FROM` and `UPDATE` something else: `IS DISTINCT FROM`, `FOR UPDATE`, `DO UPDATE`, `ON UPDATE`. */
@@ -40,7 +49,13 @@ export function summaryOf(sql: string, ansiQuotes: boolean): Summary {
   const tokens = tokensOf(head, ansiQuotes) ?? tokensOf(wordsBefore(head), ansiQuotes) ?? [];
   const words = tokens.map(({ kind, text }) => (kind === "word" ? text.toUpperCase() : ""));
   const first = words.find((word) => word !== "") ?? "";
-  const operation = first === "WITH" ? mainOf(tokens.map(({ text }) => text), words) : first;
+  const operation =
+    first === "WITH"
+      ? mainOf(
+          tokens.map(({ text }) => text),
+          words,
+        )
+      : first;
   const known = OPERATIONS.has(operation) ? operation : "OTHER";
   const tables: string[] = [];
   for (const [index, word] of words.entries()) {
@@ -85,7 +100,8 @@ function tableAt(
     const name = token?.kind === "quoted" ? token.text.slice(1, -1) : token?.text;
     if (token === undefined || (token.kind !== "word" && token.kind !== "quoted")) return undefined;
     // A keyword is no table; a name of many characters that no identifier has may be anything.
-    if (name === undefined || !NAME.test(name) || (token.kind === "word" && OPERATIONS.has(words[at] ?? ""))) return undefined;
+    if (name === undefined || !NAME.test(name) || (token.kind === "word" && OPERATIONS.has(words[at] ?? "")))
+      return undefined;
     parts.push(name);
     if (tokens[at + 1]?.text !== ".") break;
   }

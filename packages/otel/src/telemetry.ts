@@ -6,8 +6,10 @@
  */
 import {
   type Clock,
+  flag,
   knownOptions,
   type Next,
+  oneOf,
   type Operation,
   OptionError,
   type Placement,
@@ -15,13 +17,12 @@ import {
   type PolicyPart,
   type Pool,
   positiveInteger,
-  flag,
   statefulPolicy,
   systemClock,
   text,
 } from "@breakwater/core";
 import { type MeterProvider, metrics, trace, type TracerProvider } from "@opentelemetry/api";
-import { CallMeter } from "./call-meter.ts";
+import { CallMeter, type ConnectionTimes } from "./call-meter.ts";
 import { CallTracer } from "./call-tracer.ts";
 import { CallKinds } from "./kinds-of-calls.ts";
 import { measures, traces } from "./listening.ts";
@@ -38,8 +39,11 @@ export interface TelemetryOptions {
   readonly queryText?: boolean;
   /** Most kinds of statements that are told apart in metrics; others are known by their command alone. @default 200 */
   readonly maxSummaries?: number;
-  /** Whether each call's wait for its connection and use of it are measured. @default true */
-  readonly connectionTimes?: boolean;
+  /**
+   * Of which calls the wait for their connection, and the use of it, are measured; `sampled` is all up to about 1000 a second,
+   * and of more as many. @default "sampled"
+   */
+  readonly connectionTimes?: ConnectionTimes;
   /** Where measurements go. @default the global one */
   readonly meterProvider?: MeterProvider;
   /** Where spans go. @default the global one */
@@ -102,10 +106,10 @@ class Telemetry implements PolicyPart {
     }
     if (operation.purpose === "probe") return next(operation);
     const kind = this.#kinds.of(operation);
-    const measured: Next = this.#meter === undefined ? next : (made) => this.#meter!.measure(made, kind, next);
-    return this.#tracer === undefined
-      ? measured(operation)
-      : this.#tracer.trace(operation, kind, measured, this.#meter?.decided);
+    const meter = this.#meter;
+    if (this.#tracer === undefined) return meter === undefined ? next(operation) : meter.measure(operation, kind, next);
+    const measured: Next = meter === undefined ? next : (made) => meter.measure(made, kind, next);
+    return this.#tracer.trace(operation, kind, measured);
   }
 
   close(): void {
@@ -156,7 +160,7 @@ function checkTelemetryOptions(options: TelemetryOptions): CheckedOptions {
     ...given,
     queryText: flag("telemetry.queryText", given.queryText ?? false),
     maxSummaries: positiveInteger("telemetry.maxSummaries", given.maxSummaries ?? 200),
-    connectionTimes: flag("telemetry.connectionTimes", given.connectionTimes ?? true),
+    connectionTimes: oneOf("telemetry.connectionTimes", given.connectionTimes ?? "sampled", ["all", "sampled", "none"]),
     clock,
   };
 }

@@ -3,6 +3,7 @@
  */
 import { noteIndex } from "@breakwater/core";
 import type { PgWire } from "./batch-recorder.ts";
+import { refuseCopy } from "./batch.ts";
 import { Outbox } from "./wire/outbox.ts";
 
 export class Many {
@@ -11,6 +12,7 @@ export class Many {
   readonly submittable = true;
   callback: ((error: unknown, rows?: number) => void) | undefined;
   readonly #bytes: Buffer;
+  readonly #count: number;
   // Which row the server answers now, and how many it has changed until then.
   #at = 0;
   #rows = 0;
@@ -18,6 +20,7 @@ export class Many {
   /** @throws whatever the values throw that cannot be sent; nothing has been sent then. */
   constructor(text: string, rows: readonly (readonly unknown[])[]) {
     this.text = text;
+    this.#count = rows.length;
     const outbox = new Outbox();
     outbox.parse("", text);
     for (const [index, values] of rows.entries()) {
@@ -43,7 +46,7 @@ export class Many {
   handleCopyData(): void {}
 
   handleCopyInResponse(connection: PgWire): void {
-    connection.sendCopyFail("executeMany() brings no rows for COPY");
+    refuseCopy(connection, "executeMany() brings no rows for COPY", this.#at === this.#count - 1);
   }
 
   handleCommandComplete({ text }: { readonly text: string }): void {

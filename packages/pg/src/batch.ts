@@ -58,7 +58,7 @@ export class Batch {
   handlePortalSuspended(): void {}
 
   handleCopyInResponse(connection: PgWire): void {
-    connection.sendCopyFail("a batch brings no rows for COPY");
+    refuseCopy(connection, "a batch brings no rows for COPY", this.#at === this.#decoders.length - 1);
   }
 
   handleCopyData(): void {}
@@ -89,3 +89,13 @@ export class Batch {
 
 /** A decoder asks for more rows after each part; here, and in a cursor, that is somebody else's affair. */
 export const NOTHING: { sync(): void } = { sync: () => undefined };
+
+/**
+ * Ends a COPY FROM STDIN that nobody has rows for. A server that waits for rows throws away the Sync that follows, and
+ * waits for one again after the error; where another statement stands before that Sync, it has met that one instead, and
+ * the Sync is still to come (PostgreSQL documentation, 54.2.6, COPY operations).
+ */
+export function refuseCopy(connection: PgWire, why: string, lastBeforeSync: boolean): void {
+  connection.sendCopyFail(why);
+  if (lastBeforeSync) connection.sync();
+}

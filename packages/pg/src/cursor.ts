@@ -5,7 +5,7 @@
 import type { DriverCursor, Statement } from "@breakwater/core";
 import type { Submission } from "./batch-abilities.ts";
 import { decoder, type Decoder, type PgWire, Recorder } from "./batch-recorder.ts";
-import { NOTHING } from "./batch.ts";
+import { NOTHING, refuseCopy } from "./batch.ts";
 import type { PgClient } from "./types.ts";
 
 type Answer = { readonly rows: readonly unknown[]; readonly done: boolean };
@@ -95,7 +95,7 @@ class PortalPart {
   handlePortalSuspended(): void {}
 
   handleCopyInResponse(connection: PgWire): void {
-    connection.sendCopyFail("a stream brings no rows for COPY");
+    refuseCopy(connection, "a stream brings no rows for COPY", true);
   }
 
   handleCopyData(): void {}

@@ -4,13 +4,14 @@
 import {
   type Clock,
   ConnectionStore,
+  type Dialect,
   type DriverConnection,
   type Events,
   type Lifecycle,
   type OnConnect,
   type Pipelining,
 } from "@breakwater/core";
-import { postgres } from "@breakwater/postgres";
+import { type Pooler, postgres } from "@breakwater/postgres";
 import type { PgConnection } from "./connection.ts";
 import "./events.ts";
 import { keptByHolder } from "./held.ts";
@@ -25,13 +26,24 @@ export const PG_LAYER = "pg";
 export class PgDriver extends ConnectionStore {
   readonly layer: string = PG_LAYER;
   readonly pipelining: Pipelining | undefined;
+  readonly dialect: Dialect;
   readonly #opener: PgOpener;
   #tell: { readonly events: Events; readonly pool: string } | undefined;
 
-  constructor(name: string, config: PgConfig, lifecycle: Lifecycle, wire: WireOptions, clock: Clock) {
+  constructor(
+    name: string,
+    config: PgConfig,
+    lifecycle: Lifecycle,
+    wire: WireOptions,
+    clock: Clock,
+    pooler: (found: () => void) => Pooler,
+  ) {
     const texts = new Texts(wire.prepare);
     const opener = new PgOpener(config, lifecycle, texts);
-    super(opener, {
+    const between = pooler(() => texts.giveUp());
+    const processId = (connection: DriverConnection): number | undefined =>
+      (connection as PgConnection).driver.processID ?? undefined;
+    super(between.opener(opener, name, processId), {
       ...lifecycle,
       name,
       clock,
@@ -40,7 +52,11 @@ export class PgDriver extends ConnectionStore {
       hopeless,
     });
     this.#opener = opener;
-    this.pipelining = pipelining(wire, texts);
+    this.dialect = between.dialect;
+    const shared = pipelining(wire, texts);
+    // What shares connections is sent past the pooler's view of where one statement ends.
+    this.pipelining =
+      shared === undefined ? undefined : { ...shared, fits: (one) => !between.shares && shared.fits(one) };
   }
 
   held(client: unknown): DriverConnection | undefined {

@@ -5,6 +5,7 @@ import {
   ADAPTER_OPTIONS,
   type AdapterOptions,
   checkLifecycle,
+  type Dialect,
   driverPool,
   flag,
   knownOptions,
@@ -15,7 +16,7 @@ import {
   positiveMs,
   systemClock,
 } from "@breakwater/core";
-import { postgres } from "@breakwater/postgres";
+import { Pooler, type PoolerOption, postgres } from "@breakwater/postgres";
 import { checkPgSource, configOf, describe, isPgPool, lifecycleOf, ownLimit, type PgSource } from "./config.ts";
 import { PgDriver } from "./driver.ts";
 import { PgPoolDriver } from "./pool-driver.ts";
@@ -37,6 +38,12 @@ export interface FromPgOptions extends AdapterOptions, LifecycleOptions {
    * transactions and sessions have a connection of their own in any case. Not on a `pg.Pool` that was given. @default true
    */
   readonly pipeline?: boolean | PipelineOptions;
+  /**
+   * Whether a pooler such as PgBouncer stands in front of the server. In transaction mode nothing is prepared, and what
+   * lasts as long as a session is refused. `auto` finds out with the first connection. Not on a `pg.Pool` that was given.
+   * @default "auto"
+   */
+  readonly pooler?: PoolerOption;
 }
 
 /**
@@ -46,10 +53,18 @@ export interface FromPgOptions extends AdapterOptions, LifecycleOptions {
  * connections of a `pg.Pool` are to live, which its owner has said.
  */
 export function fromPg(source: PgSource, options: FromPgOptions = {}): Pool {
-  knownOptions("fromPg", options, [...ADAPTER_OPTIONS, ...LIFECYCLE_OPTIONS, "closePool", "prepare", "pipeline"]);
-  const { name, acquireTimeoutMs, maxQueued, statementTimeoutMs, clock, closePool, prepare, pipeline, ...lifecycle } =
-    options;
-  const wire = checkWire(prepare, pipeline);
+  knownOptions("fromPg", options, [
+    ...ADAPTER_OPTIONS,
+    ...LIFECYCLE_OPTIONS,
+    "closePool",
+    "prepare",
+    "pipeline",
+    "pooler",
+  ]);
+  const { name, acquireTimeoutMs, maxQueued, statementTimeoutMs, clock, closePool, ...how } = options;
+  const { prepare, pipeline, pooler, ...lifecycle } = how;
+  // What a pooler would put apart is not even begun.
+  const wire = pooler === "transaction" ? checkWire(false, false) : checkWire(prepare, pipeline);
   const closes = flag("closePool", closePool ?? true);
   checkPgSource("source", source);
   const adapter = {
@@ -60,19 +75,32 @@ export function fromPg(source: PgSource, options: FromPgOptions = {}): Pool {
   };
   if (isPgPool(source)) {
     const driver = new PgPoolDriver(source, closes, connectLimit(lifecycle));
-    const pool = driverPool(driver, postgres, adapter);
+    const pool = driverPool(driver, notAskedFor(pooler), adapter);
     driver.tell(pool.events, pool.name);
     return pool;
   }
   // The `min` of a configuration is `pg`'s: it spares connections that are there, and opens none.
   const replaces = options.min !== undefined;
   const checked = { ...checkLifecycle({ ...lifecycleOf("source", source), ...defined(lifecycle) }), replaces };
-  const driver = new PgDriver(adapter.name, configOf(source), checked, wire, clock ?? systemClock);
-  const pool = driverPool(driver, postgres, adapter);
+  const driver = new PgDriver(
+    adapter.name,
+    configOf(source),
+    checked,
+    wire,
+    clock ?? systemClock,
+    (found) => new Pooler(pooler, found),
+  );
+  const pool = driverPool(driver, driver.dialect, adapter);
   driver.tell(pool.events, pool.name);
   // Who wants to know waits for `ready()`; a failure is an event, and is tried again.
   if (checked.start === "eager") pool.ready?.().catch(() => undefined);
   return pool;
+}
+
+/** @throws OptionError when a pooler is named beside a `pg.Pool`, whose clients are its owner's. */
+function notAskedFor(pooler: PoolerOption | undefined): Dialect {
+  if (pooler !== undefined) throw new OptionError("pooler", pooler, "left out", "cannot be given beside a pg.Pool");
+  return postgres;
 }
 
 /** The one limit that is ours for a pool of somebody else: that of probes. */

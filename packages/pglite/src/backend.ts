@@ -2,7 +2,7 @@
  * The one session of a PGlite, and whose turn it is on it. Connections are views of it: statements run one after another,
  * and while one connection has a transaction open, the others wait.
  */
-import { PGlite, type PGliteOptions } from "@electric-sql/pglite";
+import { PGlite } from "@electric-sql/pglite";
 import type { PgliteInstance } from "./types.ts";
 
 /** What is taken away with a connection that was given up. Not what others listen to: that is not one connection's. */
@@ -99,10 +99,10 @@ export class Backend {
 
 /** A PGlite of our own. */
 export function makePglite(dataDir: string | undefined, options: object): PgliteInstance {
-  const instance = new PGlite({ ...(dataDir === undefined ? {} : { dataDir }), ...options } as PGliteOptions);
+  const instance = new PGlite({ ...(dataDir === undefined ? {} : { dataDir }), ...options });
   // Whoever waits for it hears of it.
   instance.waitReady.catch(() => undefined);
-  return instance as unknown as PgliteInstance;
+  return instance;
 }
 
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -75,6 +75,11 @@ export class PostgresJsConnection implements DriverConnection {
     return fatal === undefined ? undefined : new this.driver.PostgresError(fatal);
   }
 
+  /** The number that the other side gave for itself. */
+  get processId(): number | undefined {
+    return this.#parts.wire.key?.readInt32BE(0);
+  }
+
   get usable(): boolean {
     const { link, wire } = this.#parts;
     return !this.#lost && wire.fatal === undefined && !link.destroyed && link.writable;

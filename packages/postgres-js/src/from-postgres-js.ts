@@ -6,6 +6,7 @@ import {
   type AdapterOptions,
   checkLifecycle,
   ConnectionStore,
+  type DriverConnection,
   driverPool,
   knownOptions,
   LIFECYCLE_OPTIONS,
@@ -14,8 +15,9 @@ import {
   type Pool,
   systemClock,
 } from "@breakwater/core";
-import { postgres } from "@breakwater/postgres";
+import { Pooler, type PoolerOption, postgres } from "@breakwater/postgres";
 import { describe, type PostgresJsSource, readSource } from "./config.ts";
+import type { PostgresJsConnection } from "./connection.ts";
 import { PostgresJsOpener } from "./opener.ts";
 import { type PrepareOption, Uses } from "./prepared.ts";
 
@@ -26,6 +28,11 @@ export interface FromPostgresJsOptions extends AdapterOptions, LifecycleOptions 
    * configuration says `prepare: false`. @default "auto"
    */
   readonly prepare?: PrepareOption;
+  /**
+   * Whether a pooler such as PgBouncer stands in front of the server. In transaction mode nothing is prepared, and what
+   * lasts as long as a session is refused. `auto` finds out with the first connection. @default "auto"
+   */
+  readonly pooler?: PoolerOption;
 }
 
 /**
@@ -35,8 +42,17 @@ export interface FromPostgresJsOptions extends AdapterOptions, LifecycleOptions 
  * several servers.
  */
 export function fromPostgresJs(source: PostgresJsSource, options: FromPostgresJsOptions = {}): Pool {
-  knownOptions("fromPostgresJs", options, [...ADAPTER_OPTIONS, ...LIFECYCLE_OPTIONS, "prepare"]);
-  const { name, acquireTimeoutMs, maxQueued, statementTimeoutMs, clock = systemClock, prepare, ...own } = options;
+  knownOptions("fromPostgresJs", options, [...ADAPTER_OPTIONS, ...LIFECYCLE_OPTIONS, "prepare", "pooler"]);
+  const {
+    name,
+    acquireTimeoutMs,
+    maxQueued,
+    statementTimeoutMs,
+    clock = systemClock,
+    prepare,
+    pooler,
+    ...own
+  } = options;
   const { options: read, lifecycle: said } = readSource(source);
   const adapter = {
     name: name ?? describe(read),
@@ -47,14 +63,18 @@ export function fromPostgresJs(source: PostgresJsSource, options: FromPostgresJs
   const { connectTimeoutMs, allowExitOnIdle } = lifecycle;
   const uses = new Uses(checkPrepare(prepare ?? (read.prepare === false ? false : "auto")));
   const opener = new PostgresJsOpener(read, { connectTimeoutMs, allowExitOnIdle, clock }, uses);
-  const driver = new ConnectionStore(opener, {
+  const between = new Pooler(pooler, () => uses.giveUp());
+  if (between.shares) uses.giveUp();
+  const processId = (connection: DriverConnection): number | undefined =>
+    (connection as PostgresJsConnection).processId;
+  const driver = new ConnectionStore(between.opener(opener, adapter.name, processId), {
     ...lifecycle,
     name: adapter.name,
     clock,
     validationText: "SELECT 1",
     hopeless,
   });
-  const pool = driverPool(driver, postgres, adapter);
+  const pool = driverPool(driver, between.dialect, adapter);
   // Who wants to know waits for `ready()`; a failure is an event, and is tried again.
   if (lifecycle.start === "eager") pool.ready?.().catch(() => undefined);
   return pool;

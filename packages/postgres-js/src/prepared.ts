@@ -26,7 +26,7 @@ const FORGETTING = /^(?:DISCARD ALL|DEALLOCATE)/;
 
 /** How often the texts of one pool were used. */
 export class Uses {
-  readonly #option: PrepareOption;
+  #option: PrepareOption;
   readonly #uses = new Map<string, number>();
 
   constructor(option: PrepareOption) {
@@ -41,6 +41,11 @@ export class Uses {
     if (this.#uses.size >= MAX_TEXTS) this.#uses.clear();
     this.#uses.set(text, uses);
     return uses > 1;
+  }
+
+  /** From now on nothing is prepared: behind a pooler it would not be found again. */
+  giveUp(): void {
+    this.#option = false;
   }
 
   /** Whether anything may be prepared. */

@@ -12,7 +12,7 @@ const POSITION = `SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS 
   (CASE current_setting('synchronous_commit') WHEN 'off' THEN pg_current_wal_insert_lsn() ELSE pg_current_wal_lsn() END)::text AS position`;
 
 export const commitPosition: CommitPosition = Object.freeze({
-  commitText: `COMMIT; ${POSITION}`,
+  questionText: POSITION,
 
   read(answer: QueryResult): HistoryPoint | undefined {
     const results: readonly QueryResult[] = Array.isArray(answer) ? (answer as readonly QueryResult[]) : [answer];

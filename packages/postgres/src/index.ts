@@ -2,5 +2,6 @@
 export { commitsInParts } from "./commits.ts";
 export * from "./dialect.ts";
 export * from "./failure/index.ts";
+export * from "./pooler/index.ts";
 export * from "./position.ts";
 export * from "./classify/index.ts";

@@ -17,31 +17,47 @@ import {
   type TransactionResolution,
 } from "@breakwater/core";
 import { type Life, LIVES, readLife, relate } from "./life.ts";
+import { withLimit } from "./texts.ts";
 
 /** Not allowed, not there, not supported: what a lesser question gets around. Providers revoke more than PostgreSQL does. */
-const LESSER = new Set(["42501", "42883", "42703", "0A000"]);
+export const LESSER: ReadonlySet<string> = new Set(["42501", "42883", "42703", "0A000"]);
 
-/** A connection does not outlive its server's life, and becomes a primary's before it can write. */
-const incarnations = new WeakMap<object, string>();
+/**
+ * A connection does not outlive its server's life, and becomes a primary's before it can write. Behind a pooler that nobody
+ * has told of it does, and then another process serves it.
+ */
+const incarnations = new WeakMap<object, { readonly incarnation: string; readonly pid: unknown }>();
+
+const IDENTITY = "SELECT pg_current_xact_id()::text AS id, pg_backend_pid()::text AS pid";
 
 export const resolution: TransactionResolution = Object.freeze({
-  identityText: "SELECT pg_current_xact_id()::text AS id, pg_backend_pid()::text AS pid",
+  identityText: IDENTITY,
+  identityAndLimit: (ms: number) => withLimit(IDENTITY, ms),
 
   async incarnation(connection: Connection): Promise<string> {
     const key = connection.driver as object;
     const known = incarnations.get(key);
-    if (known !== undefined) return known;
-    const [row] = await leastRefused(connection, (life) => ({ text: `SELECT ${life} AS incarnation` }));
+    if (known !== undefined) return known.incarnation;
+    const [row] = await leastRefused(connection, (life) => ({
+      text: `SELECT ${life} AS incarnation, pg_backend_pid()::text AS pid`,
+    }));
     const incarnation = typeof row?.["incarnation"] === "string" ? row["incarnation"] : "";
-    incarnations.set(key, incarnation);
+    incarnations.set(key, { incarnation, pid: row?.["pid"] });
     return incarnation;
   },
 
-  identity(begun: QueryResult, incarnation: string): Omit<TransactionIdentity, "node"> | undefined {
+  identity(
+    begun: QueryResult,
+    incarnation: string,
+    connection: Connection,
+  ): Omit<TransactionIdentity, "node"> | undefined {
     const results: readonly QueryResult[] = Array.isArray(begun) ? (begun as readonly QueryResult[]) : [begun];
     const row = results.at(-1)?.rows[0] as { readonly id?: string; readonly pid?: string } | undefined;
     if (row?.id === undefined) return undefined;
-    return { id: row.id, processId: Number(row.pid), incarnation };
+    const known = incarnations.get(connection.driver as object);
+    const served = known?.pid === undefined || known.pid === row.pid;
+    // In whose life it runs is not known; then nothing is proved by its number.
+    return { id: row.id, processId: Number(row.pid), incarnation: served ? incarnation : "" };
   },
 
   async outcome(primary: Connection, { id, incarnation }: TransactionIdentity): Promise<Outcome> {

@@ -1,7 +1,13 @@
 /**
  * The texts that begin and end PostgreSQL transactions.
  */
-import { type Isolation, OptionError, type TransactionOptions, type TransactionTexts } from "@breakwater/core";
+import {
+  type Isolation,
+  OptionError,
+  type Statement,
+  type TransactionOptions,
+  type TransactionTexts,
+} from "@breakwater/core";
 
 const LEVELS: ReadonlyMap<Isolation, string> = new Map([
   ["read uncommitted", " ISOLATION LEVEL READ UNCOMMITTED"],
@@ -30,6 +36,14 @@ function limitText(ms: string): string {
 }
 
 const LIMIT = limitText("$1");
+
+/** Puts the limit into a SELECT without FROM, as one more column. */
+export function withLimit(select: string, ms: number): Statement {
+  return {
+    text: `${select}, CASE current_setting('statement_timeout') WHEN '0' THEN set_config('statement_timeout', $1, true) END AS limited`,
+    values: [limitOf(ms)],
+  };
+}
 
 function limitOf(ms: number): string {
   return String(Math.min(Math.ceil(ms), 2_147_483_647));

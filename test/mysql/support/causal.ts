@@ -33,7 +33,10 @@ export async function causalPairs(cluster: MariaCluster, pairs: number): Promise
       // Half of the writes are transactions.
       if (n % 2 === 0) await db.query("UPDATE causal SET n = ? WHERE id = ?", [n, id]);
       else await db.transaction((tx) => tx.query("UPDATE causal SET n = ? WHERE id = ?", [n, id]));
-      const [loose, own] = [db.query<{ n: number }>(text, [id], { consistency: "eventual" }), db.query<{ n: number }>(text, [id])];
+      const [loose, own] = [
+        db.query<{ n: number }>(text, [id], { consistency: "eventual" }),
+        db.query<{ n: number }>(text, [id]),
+      ];
       if ((await loose).rows[0]?.n !== n) staleWithout += 1;
       if ((await own).rows[0]?.n !== n) stale += 1;
     }

@@ -115,9 +115,16 @@ export class MariaServer {
         ...this.#more,
         ...more,
       ],
-      { ...OWNER, cwd: "/", env: { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" }, stdio: ["ignore", "ignore", "pipe"] },
+      {
+        ...OWNER,
+        cwd: "/",
+        env: { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" },
+        stdio: ["ignore", "ignore", "pipe"],
+      },
     );
-    this.#process.stderr?.setEncoding("utf8").on("data", (text: string) => (this.#log = (this.#log + text).slice(-4_000)));
+    this.#process.stderr
+      ?.setEncoding("utf8")
+      .on("data", (text: string) => (this.#log = (this.#log + text).slice(-4_000)));
     this.#process.unref();
     (this.#process.stderr as unknown as { unref(): void }).unref();
     this.#reaper.watch(this.#process.pid ?? 0);
@@ -158,15 +165,25 @@ export class MariaServer {
   }
 
   /** Asks as an administrator, past all proxies; a connection for each question. */
-  async query<Row = Record<string, unknown>>(text: string, values: unknown[] = []): Promise<Row[]> {
+  query<Row = Record<string, unknown>>(text: string, values: unknown[] = []): Promise<Row[]> {
+    return this.ask<Row>(undefined, text, values);
+  }
+
+  /** The same in a database. */
+  async ask<Row = Record<string, unknown>>(
+    database: string | undefined,
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<Row[]> {
     const connection = await createConnection({
       socketPath: this.socket,
       user: "root",
       multipleStatements: true,
+      ...(database === undefined ? {} : { database }),
       connectTimeout: 5_000,
     });
     try {
-      const [rows] = await connection.query(text, values);
+      const [rows] = await connection.query(text, [...values]);
       return rows as Row[];
     } finally {
       connection.destroy();

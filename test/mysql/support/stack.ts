@@ -61,7 +61,9 @@ export async function noConnectionLeft(cluster: MariaCluster): Promise<void> {
     await until(
       () => `no connection to be left on server ${server.id}: ${JSON.stringify(left)}`,
       async () => {
-        left = await server.query("SELECT ID, COMMAND, INFO FROM information_schema.PROCESSLIST WHERE USER = ?", [USER]);
+        left = await server.query("SELECT ID, COMMAND, INFO FROM information_schema.PROCESSLIST WHERE USER = ?", [
+          USER,
+        ]);
         return left.length === 0;
       },
     );

@@ -95,7 +95,7 @@ export async function truthOf(history: History, cluster: MariaCluster): Promise<
     UNION ALL SELECT CONCAT('account ', id) FROM accounts WHERE balance <> ${BALANCE}
       + (SELECT COALESCE(SUM(amount), 0) FROM log WHERE target = accounts.id)
       - (SELECT COALESCE(SUM(amount), 0) FROM log WHERE source = accounts.id)`);
-  const there = new Map(rows.map(({ id, times }) => [id, Number(times)]));
+  const there = new Map(rows.map(({ id, times }) => [id, times]));
   return {
     lost: history.ids("ok").filter((id) => !there.has(id)),
     doubled: [...there].filter(([, times]) => times > 1).map(([id]) => id),

@@ -91,6 +91,27 @@ describe("a cluster", { timeout: limit }, () => {
     await shows(behind, [1]);
   });
 
+  it("clones a replica again that has gone past the end of the new primary's history", async () => {
+    const cluster = await started({ synchronous: true });
+    const old = cluster.primary;
+    const [behind, ahead] = [cluster.node("n2"), cluster.node("n3")];
+    // The replica that is ahead will ask for this segment again and again: the longer that takes, the more it looks as if it streamed.
+    await old.query(`DO $$ BEGIN WHILE (pg_current_wal_lsn() - '0/0')::int8 % 16777216 < 15000000 LOOP
+      PERFORM pg_logical_emit_message(false, 'fill', repeat('x', 200000)); END LOOP; END $$`);
+    await insert(old, 1);
+    await shows(behind, [1]);
+    await behind.stop();
+    await insert(old, 2);
+    await shows(ahead, [1, 2]);
+    await old.kill();
+    await behind.start();
+    const next = await cluster.failover({ to: behind });
+    expect(await rows(next)).toEqual([1]);
+    // A commit waits for a replica, which must be one that can follow.
+    await insert(next, 3);
+    await shows(ahead, [1, 3]);
+  });
+
   it("leaves two primaries when the old one only hung, and clones the old one to bring it back", async () => {
     const cluster = await started({ replicas: 1 });
     const old = cluster.primary;

@@ -13,7 +13,23 @@ export type Inserted = Markup | string | number | undefined | readonly (Markup |
 
 /** Builds HTML; a value cannot leave its place. */
 export function html(parts: TemplateStringsArray, ...values: readonly Inserted[]): Markup {
-  return new Markup(parts.map((part, index) => part + (index < values.length ? inserted(values[index]) : "")).join(""));
+  let text = "";
+  for (const [index, part] of tight(parts).entries()) {
+    text += part + (index < values.length ? inserted(values[index]) : "");
+  }
+  return new Markup(text);
+}
+
+const tightened = new WeakMap<TemplateStringsArray, readonly string[]>();
+
+/** Without the indentation of the source: in a report of many runs it would be half of the page. */
+function tight(parts: TemplateStringsArray): readonly string[] {
+  let found = tightened.get(parts);
+  if (found === undefined) {
+    found = parts.map((part) => part.replace(/\n\s+/g, "\n"));
+    tightened.set(parts, found);
+  }
+  return found;
 }
 
 function inserted(value: Inserted): string {

@@ -12,6 +12,10 @@ import { lanes } from "./lanes.ts";
 import { html, Markup, scriptData } from "./markup.ts";
 import { furtherTables, summaryTable, violationList } from "./tables.ts";
 
+/** Violations of all runs together that are shown with their operations, and fewest of each run: a browser has to hold the page. */
+const MOST_SHOWN = 1_000;
+const LEAST_SHOWN = 5;
+
 /**
  * Writes the report of some runs, as `runScenario` returns them. Two runs stand side by side; of more, two can be chosen.
  *
@@ -32,6 +36,7 @@ export async function reportHtml(records: readonly RunRecord[]): Promise<string>
     readFile(new URL("../../page/report.css", import.meta.url), "utf8"),
   ]);
   const code = `${chart}\n${script}`;
+  const most = Math.max(LEAST_SHOWN, Math.floor(MOST_SHOWN / records.length));
   // The file may do what it does, and nothing else, wherever it is opened.
   const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${sha256(code)}'; base-uri 'none'; form-action 'none'`;
   const page = html`<!doctype html>
@@ -52,7 +57,7 @@ export async function reportHtml(records: readonly RunRecord[]): Promise<string>
         </header>
         <main>
           ${overview(records)}${choice(records)}
-          <div id="runs">${records.map(run)}</div>
+          <div id="runs">${records.map((record, index) => run(record, index, most))}</div>
           <p id="readout" role="status" aria-live="polite"></p>
         </main>
         <script type="application/json" id="data">
@@ -95,7 +100,7 @@ function overview(records: readonly RunRecord[]): Markup | undefined {
   );
   return html`<details open>
     <summary>${several(records.length, "run")}</summary>
-    <div class="scroll">
+    <div class="scroll" tabindex="0" role="group" aria-label="Runs">
       <table>
         <caption>
           Runs
@@ -142,7 +147,7 @@ function nameOf({ scenario, subject, seed }: RunRecord): string {
   return `${scenario}, ${subject}, seed ${seed}`;
 }
 
-function run(record: RunRecord, index: number): Markup {
+function run(record: RunRecord, index: number, most: number): Markup {
   const { scenario, subject, seed, verdict, problem, description, totals } = record;
   const figures = `${several(totals.calls, "call")} in ${duration(record.durationMs)}, ${count(totals.failed)} failed`;
   const charts = [
@@ -166,7 +171,7 @@ function run(record: RunRecord, index: number): Markup {
     ${problem === null ? undefined : html`<p class="problem">${problem}</p>`}
     <div class="time">${charts}${lanes(record)}</div>
     <h3>Violations</h3>
-    ${violationList(record)}
+    ${violationList(record, most)}
     <h3>Figures</h3>
     ${summaryTable([record])}${furtherTables(record)}
     <p class="again">The same dice: <code>breakwater chaos replay ${seed} ${scenario}</code></p>
@@ -181,8 +186,11 @@ function latencyText({ latencies }: RunRecord): string {
 }
 
 /** What the script needs of a run. */
-function plotted({ durationMs, samples, faults }: RunRecord): object {
+function plotted({ scenario, seed, subject, durationMs, samples, faults }: RunRecord): object {
   return {
+    scenario,
+    seed,
+    subject,
     durationMs,
     samples,
     faults: faults.map(({ name, target, fromMs, toMs }) => ({ name, target, fromMs, toMs })),

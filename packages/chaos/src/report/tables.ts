@@ -17,7 +17,7 @@ export function summaryTable(records: readonly RunRecord[]): Markup {
     ...latencyRows(records),
     ...violationRows(records),
   ];
-  return html`<div class="scroll">
+  return html`<div class="scroll" tabindex="0" role="group" aria-label="Figures">
     <table>
       <caption>
         Figures
@@ -77,8 +77,9 @@ function longestSilence({ samples, durationMs }: RunRecord): number {
 }
 
 /** Every violation of a run, with the operations that show it. */
-export function violationList(record: RunRecord): Markup {
-  const { violations, violationCounts } = record;
+export function violationList(record: RunRecord, most: number): Markup {
+  const { violationCounts } = record;
+  const violations = record.violations.slice(0, most);
   if (violations.length === 0) return html`<p>No violation was found.</p>`;
   const all = Object.values(violationCounts).reduce((sum, one) => sum + one, 0);
   const more = all - violations.length;
@@ -104,7 +105,7 @@ function violation({ kind, message, operations }: RunViolation, open: boolean): 
   const table =
     rows.length === 0
       ? undefined
-      : html`<div class="scroll">
+      : html`<div class="scroll" tabindex="0" role="group" aria-label="Operations">
           <table>
             <caption>
               Operations
@@ -160,7 +161,7 @@ function folded(title: string, columns: readonly string[], rows: readonly (reado
   if (rows.length === 0) return html``;
   return html`<details>
     <summary>${title} (${count(rows.length)})</summary>
-    <div class="scroll">
+    <div class="scroll" tabindex="0" role="group" aria-label="${title}">
       <table>
         <caption>
           ${title}

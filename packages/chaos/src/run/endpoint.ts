@@ -1,6 +1,7 @@
 /** One address that leads every new connection to where it is told; those that exist stay where they are. */
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { setupError } from "../errors.ts";
+import { reset } from "../proxy/reset.ts";
 
 export class Endpoint {
   readonly #server: Server;
@@ -37,8 +38,8 @@ export class Endpoint {
     server.setNoDelay(true);
     for (const [socket, other] of [[client, server] as const, [server, client] as const]) {
       this.#sockets.add(socket);
-      // Not by a reset: a socket that is being ended at the same time would never be closed then.
-      socket.on("error", () => other.destroy());
+      // A reset arrives as a reset.
+      socket.on("error", () => reset(other));
       socket.on("close", () => {
         this.#sockets.delete(socket);
         other.destroy();

@@ -58,21 +58,21 @@ function parse(xml: string): Element {
   const open = [root];
   const body = xml.replace(/^<\?xml version="1\.0" encoding="UTF-8"\?>\n/, "");
   expect(body).not.toBe(xml);
-  for (const [, tag, between] of body.matchAll(/<([^<>]*)>([^<]*)/g)) {
+  for (const [, tag = "", between] of body.matchAll(/<([^<>]*)>([^<]*)/g)) {
     const current = open.at(-1);
-    if (tag?.startsWith("/")) {
-      if (open.pop()?.name !== tag?.slice(1)) throw new Error(`closed by </${tag}>`);
+    if (tag.startsWith("/")) {
+      if (open.pop()?.name !== tag.slice(1)) throw new Error(`closed by </${tag}>`);
     } else {
       const [, name, attributes = "", end] = /^([a-z-]+)((?: [a-z]+="[^"<]*")*)(\/?)$/.exec(tag) ?? [];
       if (name === undefined) throw new Error(`no tag: ${tag}`);
-      const pairs = [...attributes.matchAll(/ ([a-z]+)="([^"]*)"/g)].map(([, key, value]) => [key, plain(value)]);
+      const pairs = [...attributes.matchAll(/ ([a-z]+)="([^"]*)"/g)].map(([, key, value = ""]) => [key, plain(value)]);
       const element: Element = {
         name,
         attributes: Object.fromEntries(pairs) as Record<string, string>,
         children: [],
         text: "",
       };
-      current.children.push(element);
+      current?.children.push(element);
       if (end === "") open.push(element);
     }
     const last = open.at(-1);
@@ -80,7 +80,7 @@ function parse(xml: string): Element {
   }
   expect(open).toHaveLength(1);
   expect(root.children).toHaveLength(1);
-  return root.children[0];
+  return root.children[0]!;
 }
 
 describe("junitXml", () => {

@@ -167,7 +167,7 @@ export const simulated: Dialect = Object.freeze({
     outcome,
     end: async (primary, { id }) => void (await primary.query({ text: "end $1", values: [id] })),
   },
-  commitPosition: { commitText: "commit; position", read: positionOf },
+  commitPosition: { questionText: "position", read: positionOf },
   classify,
   commits,
   judge,

@@ -3,6 +3,7 @@
  */
 import { BreakwaterError } from "../errors.ts";
 import type { QueryResult, Statement } from "../pool.ts";
+import { withOwnFields } from "./statement.ts";
 
 /** A statement gave another number of rows than was asked for. It has been carried out. */
 export class RowCountError extends BreakwaterError {
@@ -74,7 +75,9 @@ export abstract class Single<Given extends readonly unknown[]> {
 /** With rows as arrays: two columns of one name would otherwise be one. */
 function asArrays(statement: string | Statement): string | Statement {
   if (typeof statement === "string") return { text: statement, rowMode: "array" };
-  return typeof statement === "object" && statement !== null ? { ...statement, rowMode: "array" } : statement;
+  return typeof statement === "object" && statement !== null
+    ? { ...withOwnFields(statement), rowMode: "array" }
+    : statement;
 }
 
 /** A text of several statements is answered with a list. */

@@ -67,7 +67,7 @@ export class Sql implements Statement {
 }
 
 function isPart(value: unknown): boolean {
-  if (Array.isArray(value) && (value[0] instanceof Sql || value[0] instanceof Name)) {
+  if (Array.isArray(value) && value.some((each) => each instanceof Sql)) {
     throw new TypeError("sql: a list of parts is written with sql.join()");
   }
   return value instanceof Sql || value instanceof Name;

@@ -22,7 +22,7 @@ function madeOf(pool: string, statement: unknown, values: readonly unknown[] | u
     if (Array.isArray(values)) return { text: statement, values };
     throw new UsageError(pool, "the values of a statement must be an array");
   }
-  const given = statement as Partial<Statement> | null | undefined;
+  const given = withOwnFields(statement) as Partial<Statement> | null | undefined;
   if (typeof given !== "object" || given === null || typeof given.text !== "string") {
     throw new UsageError(pool, "a statement must be a text, or an object with a text");
   }
@@ -30,6 +30,20 @@ function madeOf(pool: string, statement: unknown, values: readonly unknown[] | u
     throw new UsageError(pool, "the values of a statement must be an array");
   }
   return values === undefined ? (given as Statement) : { ...(given as Statement), values };
+}
+
+const FIELDS = ["text", "values", "name", "rowMode"] as const;
+
+/**
+ * The same statement with fields of its own: some libraries make statements whose text or values are getters of a class,
+ * which no copy would have. What a driver submits by a method of its own is left as it is.
+ */
+export function withOwnFields<Given>(statement: Given): Given {
+  if (typeof statement !== "object" || statement === null || "submit" in statement) return statement;
+  const given = statement as Readonly<Record<string, unknown>>;
+  const inherited = FIELDS.filter((field) => field in given && !Object.hasOwn(given, field));
+  if (inherited.length === 0) return statement;
+  return { ...given, ...Object.fromEntries(inherited.map((field) => [field, given[field]])) } as Given;
 }
 
 /** Makes a statement for many rows of values. @throws UsageError when it is none, or has values already. */

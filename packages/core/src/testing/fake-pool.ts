@@ -48,8 +48,7 @@ export function fakePool(answer: Answer = () => emptyResult, name = "fake"): Fak
       calls.push(operation);
       return (await answer(operation, calls.length)) as T;
     },
-    stats: () =>
-      Object.freeze({ name, ...UNUSED, max: 10, policies: NONE, nodes: NONE, metrics: noMetrics }),
+    stats: () => Object.freeze({ name, ...UNUSED, max: 10, policies: NONE, nodes: NONE, metrics: noMetrics }),
     interrupt: (reason, whom) => {
       if (whom === undefined || whom === "all") interrupts.push(reason);
     },

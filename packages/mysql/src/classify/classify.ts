@@ -116,7 +116,8 @@ function ends(statement: readonly Token[]): boolean {
   if (first === "xa") return second === "commit" || second === "prepare";
   if (first === "load") return second === "index";
   if (first === "set") return second === "password" || mentionsAutocommit(statement);
-  if (first === "analyze") return !["select", "with", "format", "update", "delete", "insert", "replace"].includes(second);
+  if (first === "analyze")
+    return !["select", "with", "format", "update", "delete", "insert", "replace"].includes(second);
   if (first === "start" || first === "stop") return third !== "" || second !== "";
   return COMMITTING_STARTERS.has(first);
 }

@@ -42,7 +42,7 @@ export interface Tokens {
 
 /** The next part, at a given place: what is skipped, what opens something, a word, a number, or one character. */
 const PART =
-  /\s+|#|--(?=[\s\u0000-\u001f]|$)|\/\*M?!\d*|\/\*|\*\/|@@(?:[\w.$\u0080-\uffff]|`[^`]*`)*|@(?=['"`])|@[\w.$\u0080-\uffff]*|:=|['"`]|[\w$\u0080-\uffff]+|[^]/y;
+  /\s+|#|--(?=[^!-\uffff]|$)|\/\*M?!\d*|\/\*|\*\/|@@(?:[\w.$\u0080-\uffff]|`[^`]*`)*|@(?=['"`])|@[\w.$\u0080-\uffff]*|:=|['"`]|[\w$\u0080-\uffff]+|[^]/y;
 
 const NUMBER = /^(?:\d+(?:e\d*)?|0x[\da-f]+|0b[01]+)$/i;
 

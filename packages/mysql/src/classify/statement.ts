@@ -55,7 +55,8 @@ function explained(statement: readonly Token[], from: number): StatementClass {
   const word = wordOf(statement[at]);
   if (word === "for" || ["insert", "update", "delete", "replace"].includes(word)) return "write";
   // Without a statement it describes a table.
-  if (["select", "with", "values", "table"].includes(word) || isSign(statement[at], "(")) return classOf(statement.slice(at));
+  if (["select", "with", "values", "table"].includes(word) || isSign(statement[at], "("))
+    return classOf(statement.slice(at));
   return "read";
 }
 

@@ -108,7 +108,8 @@ function apply(row: FailureRow, facts: Facts, situation: Situation): Failure {
   const retry = retryOf(advice, column);
   // An ERR packet that leaves the connection open is the answer to the statement. With one that ends it, the server has not
   // said what became of the statement.
-  const unproved = (column === "W" || column === "K") && facts.number !== undefined && ends && row.notSent === undefined;
+  const unproved =
+    (column === "W" || column === "K") && facts.number !== undefined && ends && row.notSent === undefined;
   // Where nobody is advised to try again, the server's own error says enough. Otherwise the part that was kept counts.
   const inParts = situation.inParts === true && column === "W" && row.notSent === undefined && retry !== "never";
   const optIn = limits.includes("lock") ? "lock" : limits.includes("timeout") ? "timeout" : undefined;

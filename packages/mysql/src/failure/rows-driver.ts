@@ -10,6 +10,28 @@ const MYSQL2 = "mysql2 3.24, base/connection.js and commands";
 /** What a process or a machine runs out of. */
 const OWN_LIMITS: readonly string[] = ["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS", "EAGAIN"];
 
+/** What a link that was open is lost with. */
+const LOST_LINK: readonly string[] = [
+  "ECONNRESET",
+  "EPIPE",
+  "ECONNABORTED",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EHOSTDOWN",
+  "ENETDOWN",
+  "ENETRESET",
+  "ENOTCONN",
+  "ESHUTDOWN",
+  "ENOTSOCK",
+  "ERR_STREAM_DESTROYED",
+  "ERR_STREAM_WRITE_AFTER_END",
+  "ERR_STREAM_PREMATURE_CLOSE",
+  "ERR_SOCKET_CLOSED",
+  "ERR_SOCKET_CLOSED_BEFORE_CONNECTION",
+  ...OWN_LIMITS,
+];
+
 /** mysql2's own words, then sockets, name resolution, TLS. */
 export const DRIVER_ROWS: readonly FailureRow[] = [
   {
@@ -29,7 +51,7 @@ export const DRIVER_ROWS: readonly FailureRow[] = [
     meaning: "the connection was lost",
     blames: "node",
     verdicts: LOST,
-    source: `${MYSQL2}; kill -9 of the server, a reset, a dropped answer to COMMIT`,
+    source: `${MYSQL2}; KILL of a connection, SHUTDOWN and kill -9 while a read, a write and a transaction ran`,
     evidence: "measured",
   },
   {
@@ -176,12 +198,7 @@ export const DRIVER_ROWS: readonly FailureRow[] = [
   {
     name: "socket lost",
     match: {
-      codes: [
-        ...["ECONNRESET", "EPIPE", "ECONNABORTED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN"],
-        ...["ENETRESET", "ENOTCONN", "ESHUTDOWN", "ENOTSOCK", ...OWN_LIMITS],
-        ...["ERR_STREAM_DESTROYED", "ERR_STREAM_WRITE_AFTER_END", "ERR_STREAM_PREMATURE_CLOSE"],
-        ...["ERR_SOCKET_CLOSED", "ERR_SOCKET_CLOSED_BEFORE_CONNECTION"],
-      ],
+      codes: LOST_LINK,
     },
     meaning: "the connection was lost",
     blames: "node",

@@ -55,8 +55,8 @@ export const LINK_ROWS: readonly FailureRow[] = [
     blames: "node",
     verdicts: LOST,
     ends: true,
-    source: "SHUTDOWN while a read, a write and a transaction ran",
-    evidence: "measured",
+    source: `${MYSQL}, ER_SERVER_SHUTDOWN; MariaDB 10.11 ends its connections without a word`,
+    evidence: "documentation",
   },
   {
     name: "1927",
@@ -65,8 +65,8 @@ export const LINK_ROWS: readonly FailureRow[] = [
     blames: "node",
     verdicts: LOST,
     ends: true,
-    source: "KILL of a connection while a read, a write and a transaction ran",
-    evidence: "measured",
+    source: `${MARIADB}, ER_CONNECTION_KILLED; ${MYSQL}, ER_SESSION_WAS_KILLED`,
+    evidence: "documentation",
   },
   {
     name: "4031",

@@ -10,12 +10,17 @@ import type { TextInfo } from "./texts.ts";
 /** Tags of commands by their first letter and their length, so that none has to be read. */
 const COMMANDS: readonly string[] = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"];
 
+/**
+ * One of several statements that are sent together, of which the first may begin a transaction: more follow before the
+ * Sync that ends them, or it is the last. `own` goes by the simple protocol, and is ended by itself.
+ */
+export type Group = "more" | "last" | "own";
+
 export class Exchange {
   readonly statement: Statement;
   readonly info: TextInfo;
   readonly receiver: StatementReceiver;
-  /** One of several that belong together, of which the first may begin a transaction. */
-  readonly grouped: boolean;
+  readonly group: Group | undefined;
   /** Behind it on the same connection. */
   next: Exchange | undefined;
   /** What the server knows it by; undefined when it was sent without a name. */
@@ -35,8 +40,8 @@ export class Exchange {
   #rowCount: number | null = null;
   #oid: number | null = null;
 
-  constructor(statement: Statement, info: TextInfo, receiver: StatementReceiver, grouped: boolean) {
-    this.grouped = grouped;
+  constructor(statement: Statement, info: TextInfo, receiver: StatementReceiver, group: Group | undefined) {
+    this.group = group;
     this.statement = statement;
     this.info = info;
     this.receiver = receiver;

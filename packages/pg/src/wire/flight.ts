@@ -4,11 +4,13 @@
 import type { QueryResult, Statement, StatementReceiver } from "@breakwater/core";
 import type { WireLink } from "./link.ts";
 
-/** Sends statements one behind the other, in one piece. All have ended when it settles. */
+/** Sends statements one behind the other, in one piece. What stands behind one that fails is not carried out, save behind a COMMIT. */
 export function flight(wire: WireLink, parts: readonly Statement[]): Promise<readonly QueryResult[]> {
   return new Promise((resolve, reject) => {
     const together = new Flight(parts.length, resolve, reject);
-    for (const part of parts) wire.send(part, together, true);
+    const last = parts.length - 1;
+    for (let index = 0; index <= last; index += 1)
+      wire.send(parts[index] as Statement, together, index < last ? "more" : "last");
     wire.flush();
   });
 }

@@ -10,7 +10,7 @@ import { EventEmitter } from "node:events";
 import type { Statement, StatementReceiver } from "@breakwater/core";
 import type { PgClient } from "../types.ts";
 import type { Types } from "./driver-parts.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange, type Group } from "./exchange.ts";
 import { Frames } from "./frames.ts";
 import { Outbox } from "./outbox.ts";
 import { type Prepared, PreparedStatements } from "./prepared.ts";
@@ -98,10 +98,11 @@ export class WireLink {
    * Sends a statement behind those that are under way. Without `flush` it leaves with whatever is sent until then.
    * @throws what the conversion of its values throws; nothing has been sent then.
    */
-  send(statement: Statement, receiver: StatementReceiver, grouped = false): void {
+  send(statement: Statement, receiver: StatementReceiver, group?: Group): void {
     const info = this.#texts.of(statement.text);
     info.uses += 1;
-    const exchange = new Exchange(statement, info, receiver, grouped);
+    // Whoever watches a link, to strike or to count, knows a commit by its simple message.
+    const exchange = new Exchange(statement, info, receiver, group && info.commits ? "own" : group);
     this.#write(exchange);
     this.#append(exchange);
   }
@@ -138,16 +139,25 @@ export class WireLink {
     const { statement, info } = exchange;
     const values = statement.values ?? NONE;
     const outbox = this.#outbox;
-    if (!info.planned) {
+    if (exchange.group === "own") {
       outbox.query(info.text);
+      return;
+    }
+    if (!info.planned) {
+      outbox.parse("", info.text);
+      outbox.bind("", NONE);
+      this.#execute(exchange);
       return;
     }
     const { mark } = outbox;
     let prepared = this.#prepared.find(info);
+    // The second time it relies on nothing that may be of no use again: what one in front has yet to prepare.
+    const byItself = exchange.healed && prepared?.confirmed === false;
+    if (byItself) prepared = undefined;
     exchange.reused = prepared !== undefined;
     let added: Prepared | undefined;
     try {
-      if (prepared === undefined && this.#texts.prepares(info)) {
+      if (prepared === undefined && !byItself && this.#texts.prepares(info)) {
         const { prepared: made, closed } = this.#prepared.add(info);
         prepared = added = made;
         for (const name of closed) outbox.close(name);
@@ -160,8 +170,13 @@ export class WireLink {
       throw error;
     }
     if (prepared?.plan === undefined) outbox.describe();
-    outbox.executeAndSync();
+    this.#execute(exchange);
     exchange.prepared = prepared;
+  }
+
+  #execute({ group }: Exchange): void {
+    if (group === "more") this.#outbox.execute();
+    else this.#outbox.executeAndSync();
   }
 
   /** One whole message, while ours are under way. */
@@ -176,6 +191,9 @@ export class WireLink {
         break;
       case 0x43: // CommandComplete; its tag ends with a zero
         exchange.completed(bytes, at + 5, next - 1);
+        if (exchange.group !== "more") break;
+        this.#takeOut(exchange);
+        exchange.end(this.#types);
         break;
       case 0x5a: // ReadyForQuery
         this.#ready(exchange, bytes, at, next);
@@ -190,6 +208,8 @@ export class WireLink {
         exchange.wentWrong(bytes.subarray(at, next));
         break;
       case 0x31: // ParseComplete
+        if (exchange.prepared !== undefined) exchange.prepared.confirmed = true;
+        break;
       case 0x33: // CloseComplete
         break;
       default:
@@ -197,21 +217,37 @@ export class WireLink {
     }
   }
 
-  #ready(exchange: Exchange, bytes: Buffer, at: number, next: number): void {
-    const idle = bytes[at + 5] === IDLE;
+  #takeOut(exchange: Exchange): void {
     this.#head = exchange.next;
     exchange.next = undefined;
     if (this.#head === undefined) this.#tail = undefined;
+  }
+
+  /** What stands behind one that failed, up to the Sync, has not been carried out. */
+  #skip(failed: Exchange): void {
+    for (let skipped = failed; skipped.group === "more";) {
+      skipped = this.#head as Exchange;
+      this.#takeOut(skipped);
+      if (skipped.prepared?.confirmed === false) this.#prepared.drop(skipped.info, skipped.prepared);
+      skipped.error = failed.error;
+      skipped.end(this.#types);
+    }
+  }
+
+  #ready(exchange: Exchange, bytes: Buffer, at: number, next: number): void {
+    const idle = bytes[at + 5] === IDLE;
+    this.#takeOut(exchange);
+    if (exchange.group === "more") this.#skip(exchange);
     if (exchange.error !== undefined && this.#sendAgain(exchange, idle)) return;
     const now = performance.now();
-    if (!exchange.grouped) this.#texts.took(exchange.info, now - this.#since);
+    if (exchange.group === undefined) this.#texts.took(exchange.info, now - this.#since);
     this.#since = now;
     if (this.#head === undefined) {
       this.#open = false;
       this.#frames.leave();
       // The client hears that it is ready again, before anybody else uses it.
       this.#frames.pass(bytes.subarray(at, next));
-    } else if (!idle && !exchange.grouped) {
+    } else if (!idle && exchange.group === undefined) {
       // Statements that share a link open no transactions. Whatever this is, nothing may go on in it.
       this.#stream?.destroy();
     }
@@ -224,18 +260,18 @@ export class WireLink {
     const { info, prepared, error, reused } = exchange;
     if (prepared === undefined) return false;
     if (!reused) {
-      // It may have been prepared before it failed; if so, the server has it under a name that is not used again.
-      if (prepared.plan === undefined) this.#prepared.drop(info, prepared);
+      if (!prepared.confirmed) this.#prepared.drop(info, prepared);
       return false;
     }
     const stale = staleness(error, exchange.begun);
     if (stale === undefined) return false;
     if (stale === "lost") {
       this.#prepared.drop(info, prepared);
-      this.#texts.lost();
+      // Where the one in front that was to prepare it had failed, nothing was lost.
+      if (prepared.confirmed) this.#texts.lost();
     } else if (info.generation === prepared.generation) info.generation += 1;
     // In a transaction nothing goes on after an error.
-    if (!idle || exchange.healed || exchange.grouped || !this.free) return false;
+    if (!idle || exchange.healed || exchange.group !== undefined || !this.free) return false;
     exchange.again();
     this.#write(exchange);
     if (this.#tail !== undefined) this.#tail.next = exchange;

@@ -11,6 +11,8 @@ const MAX_PREPARED = 250;
 export class Prepared {
   readonly name: string;
   readonly generation: number;
+  /** The server has said that it knows it. */
+  confirmed = false;
   /** Undefined until the first answer has come. */
   plan: Plan | undefined;
   /** When it was last used, in statements of its connection. */

@@ -35,6 +35,8 @@ export class TextInfo {
   /** The server plans it, and it is one statement: it may go by the extended protocol, under a name. */
   readonly planned: boolean;
   readonly reads: boolean;
+  /** It ends a transaction. */
+  readonly commits: boolean;
   /** How often it was used. */
   uses = 0;
   /** Grows when what was prepared of it has turned out to be of no use any more: on other connections it is stale, too. */
@@ -45,6 +47,7 @@ export class TextInfo {
     this.text = text;
     this.planned = PLANNED.test(text) && !SEVERAL.test(text);
     this.reads = this.planned && postgres.classify(text) === "read";
+    this.commits = !this.planned && postgres.commits(text);
   }
 
   /** Whether others need not fear to stand behind it. */
@@ -108,5 +111,10 @@ export class Texts {
   /** The server did not know what it had prepared: between us stands a pooler that changes servers. */
   lost(): void {
     if (this.#givesUp) this.#prepares = false;
+  }
+
+  /** Between us stands a pooler that changes servers: nothing is prepared any more, whatever was asked for. */
+  giveUp(): void {
+    this.#prepares = false;
   }
 }

@@ -1,9 +1,20 @@
-import { controlsOf, database, driverPool, type EventMap, OptionError, type Pool, sleep, StackOrderError, UsageError } from "@breakwater/core";
+import {
+  controlsOf,
+  database,
+  driverPool,
+  type EventMap,
+  OptionError,
+  type Pool,
+  sleep,
+  StackOrderError,
+  UsageError,
+} from "@breakwater/core";
 import { fakeCall, fakeDialect, fakeDriver, fakePool, ManualClock } from "@breakwater/core/testing";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { autosize, type AutosizeOptions } from "./autosize.ts";
+import { autosize } from "./autosize.ts";
 import { Need } from "./need.ts";
+import type { AutosizeOptions } from "./options.ts";
 
 /** A pool whose load is made by hand. */
 function setUp(options: Partial<AutosizeOptions> = {}, begins = 4) {

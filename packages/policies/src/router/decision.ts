@@ -2,7 +2,7 @@
  * Why a call goes where it goes, for whoever asked for that. Told after the fact, from what is known of the nodes at that
  * moment; nothing is decided here.
  */
-import { type CallTrace, type HistoryPoint, type Operation, SENT } from "@breakwater/core";
+import { type HistoryPoint, type Operation, type Pool, SENT } from "@breakwater/core";
 import type { Destination } from "./destination.ts";
 import { includes } from "./freshness.ts";
 import type { RouterNode } from "./node.ts";
@@ -23,15 +23,25 @@ const REASONS = {
   balanced: "the balancer's choice",
 } as const;
 
-/** Writes down to which node a call is sent and why there; in detail, also how all nodes stood. */
-export function noteDecision(trace: CallTrace, node: RouterNode, wanted: Destination<unknown>, topology: Topology): void {
+/** Why a node was chosen. */
+export type RouterReason = keyof typeof REASONS;
+
+/** Tells to which node a call is sent and why there, on the bus and to the call's trace; in detail, also how all nodes stood. */
+export function tellDecision(
+  node: RouterNode,
+  wanted: Destination<unknown>,
+  topology: Topology,
+  { name: pool, events }: Pick<Pool, "name" | "events">,
+): void {
+  const { operation } = wanted;
+  const { trace, label } = operation;
   const reason = reasonOf(node, wanted, topology);
   const decided = { node: node.name, role: node.role, reason };
-  if (!trace.detailed) {
-    trace.note("router", SENT, decided);
+  if (events.has("router:sent")) events.emit("router:sent", { pool, label, ...decided });
+  if (trace?.detailed !== true) {
+    trace?.note("router", SENT, decided);
     return;
   }
-  const { operation } = wanted;
   const point = needed(operation);
   trace.note("router", SENT, {
     ...decided,
@@ -42,7 +52,11 @@ export function noteDecision(trace: CallTrace, node: RouterNode, wanted: Destina
   });
 }
 
-function reasonOf(node: RouterNode, { operation, node: named }: Destination<unknown>, topology: Topology): keyof typeof REASONS {
+function reasonOf(
+  node: RouterNode,
+  { operation, node: named }: Destination<unknown>,
+  topology: Topology,
+): RouterReason {
   const { access, consistency, causality, hedged } = operation;
   const { primary, readers, nodes } = topology;
   if (named !== undefined) return "rule";
@@ -77,12 +91,16 @@ function standingOf(node: RouterNode, operation: Operation<unknown>): Record<str
   const breaker = node.pool.stats().policies.find(({ policy }) => policy === "circuit-breaker");
   const position = node.observed?.position;
   return {
-    ...{ name, role, against },
+    name,
+    role,
+    against,
     circuit: breaker?.["state"],
     lagMs: lag?.ms,
     lagBytes: lag?.bytes,
     position: position === undefined ? undefined : String(position),
-    ...{ weight, running, zone },
+    weight,
+    running,
+    zone,
   };
 }
 

@@ -99,7 +99,8 @@ export class Destinations {
     const statement = textOf(operation);
     if (statement === undefined) return operation;
     const { access } = operation;
-    if (this.#refused.has(statement)) return access === "read" ? { ...operation, access: "write" } : operation;
+    if (this.#refused.size > 0 && this.#refused.has(statement))
+      return access === "read" ? { ...operation, access: "write" } : operation;
     if (access === "read" || this.#functions === undefined) return operation;
     return this.#functions.harmless(this.#dialect, statement) ? { ...operation, access: "read" } : operation;
   }

@@ -1,4 +1,5 @@
 /** What a router tells. */
+import type { RouterReason } from "./decision.ts";
 import type { EjectionCause } from "./outliers.ts";
 
 declare module "@breakwater/core" {
@@ -39,6 +40,14 @@ declare module "@breakwater/core" {
      * with asynchronous replication, writes that had not reached it before the promotion are not there.
      */
     "router:history-changed": { readonly pool: string; readonly from: number; readonly to: number };
+    /** A call is sent to a node; `reason` says why there. Told of every attempt, and only where somebody listens. */
+    "router:sent": {
+      readonly pool: string;
+      readonly label: string | undefined;
+      readonly node: string;
+      readonly role: "primary" | "replica";
+      readonly reason: RouterReason;
+    };
     /** A call went on at another node after one had failed it or refused it. */
     "router:rerouted": {
       readonly pool: string;

@@ -1,7 +1,7 @@
 /**
  * One node of a router: what was last observed of it. Roles are observed, not assumed.
  */
-import type { NodeState, NodeStats, Pool } from "@breakwater/core";
+import type { Clock, NodeState, NodeStats, Pool } from "@breakwater/core";
 import type { Candidate } from "./balancer.ts";
 import type { Lag } from "./lag.ts";
 import { CallWindow } from "./outliers.ts";
@@ -58,10 +58,10 @@ export class RouterNode implements Candidate {
   /** Lets calls in a few at a time; undefined at full speed. */
   gate: SlowStart | undefined;
   running = 0;
-  // Counts calls that have ended, and when that was last seen to have grown.
+  // Counts calls that have ended, and when that was first seen not to have grown from one call to the next.
   #ended = 0;
   #seenEnded = 0;
-  #seenAt = 0;
+  #seenAt: number | undefined;
   #quietAt = Number.NEGATIVE_INFINITY;
   #idle: (() => void)[] = [];
 
@@ -83,17 +83,20 @@ export class RouterNode implements Candidate {
     return this.state !== "down" && !this.fenced && !this.draining;
   }
 
-  /** A call begins. True when the node has been suspiciously quiet: calls run there, and none has ended for a while. */
-  begin(nowMs: number): boolean {
-    const quiet =
-      this.running > 0 &&
-      this.#ended === this.#seenEnded &&
-      nowMs - this.#seenAt > QUIET_MS &&
-      nowMs - this.#quietAt > QUIET_AGAIN_MS;
-    if (quiet) this.#quietAt = nowMs;
+  /**
+   * A call begins. True when the node has been suspiciously quiet: calls run there, and none has ended for a while. Reading
+   * the time costs more than all else that is done here, so that it is not read before a second call begins in a row.
+   */
+  begin(clock: Clock): boolean {
+    let quiet = false;
     if (this.running === 0 || this.#ended !== this.#seenEnded) {
       this.#seenEnded = this.#ended;
-      this.#seenAt = nowMs;
+      this.#seenAt = undefined;
+    } else {
+      const nowMs = clock.now();
+      this.#seenAt ??= nowMs;
+      quiet = nowMs - this.#seenAt > QUIET_MS && nowMs - this.#quietAt > QUIET_AGAIN_MS;
+      if (quiet) this.#quietAt = nowMs;
     }
     this.running += 1;
     return quiet;
@@ -103,8 +106,15 @@ export class RouterNode implements Candidate {
   end(): void {
     this.running -= 1;
     this.#ended += 1;
-    if (this.running === 0) for (const idle of this.#idle.splice(0)) idle();
+    if (this.running === 0 && this.#idle.length > 0) for (const idle of this.#idle.splice(0)) idle();
   }
+
+  /** A call has been answered. Made once, so that a call makes none. */
+  readonly served = <T>(value: T): T => {
+    this.end();
+    this.failures = 0;
+    return value;
+  };
 
   /** Resolves when no call runs there. */
   whenIdle(): Promise<void> {

@@ -210,7 +210,7 @@ export function checkNode(option: string, node: RouterNode, others: readonly Rou
   const [first] = others;
   if (others.some((other) => other.pool === node.pool))
     throw new OptionError(option, node.name, "a pool that is not named before");
-  if (first !== undefined && node.pool.dialect !== first.pool.dialect)
+  if (first !== undefined && node.pool.dialect.name !== first.pool.dialect.name)
     throw new OptionError(option, node.pool.dialect.name, `a pool of ${first.pool.dialect.name}`);
 }
 

@@ -630,6 +630,40 @@ describe("router", () => {
       expect(fate.value).toBe("primary");
     });
 
+    it("is answered by its deadline, or when its caller leaves, though the primary does not say where it is", async () => {
+      const { clock, read, primary } = setUp();
+      await read();
+      await clock.advance(10);
+      const causality = new Causality(false);
+      causality.wrote();
+      primary.trouble = "hung";
+      const abort = new AbortController();
+      const late = watch(read({ causality, deadline: clock.now() + 100 }));
+      const left = watch(read({ causality, deadline: clock.now() + 5_000, signal: abort.signal }));
+      await clock.advance(50);
+      expect([late.settled, left.settled]).toEqual([false, false]);
+      abort.abort(new Error("left"));
+      await clock.advance(50);
+      expect(late.error).toMatchObject({ code: "ERR_BREAKWATER_TIMEOUT" });
+      expect(left.error?.message).toBe("left");
+    });
+
+    it("has a write's answer by its deadline, though the primary does not say where it is after it", async () => {
+      const { clock, write, primary } = setUp();
+      await write();
+      primary.answer = () => {
+        primary.trouble = "hung";
+        return "done";
+      };
+      const causality = new Causality(true);
+      const call = write({ causality, deadline: clock.now() + 100 });
+      causality.wrote();
+      const fate = watch(call);
+      await clock.advance(100);
+      expect(fate).toEqual({ value: "done", settled: true });
+      expect(causality.unplaced).toBe(true);
+    });
+
     it("does not read from a primary that its token knows to be outdated", async () => {
       const { clock, read, replicas, promote, primary } = setUp();
       await read();
@@ -679,6 +713,21 @@ describe("router", () => {
   });
 
   describe("its nodes", () => {
+    it("send back those who have come to wait there with each connection that is lost, until they have answered", async () => {
+      const { clock, primary, read } = setUp();
+      await read();
+      await clock.advance(10);
+      const whom: unknown[] = [];
+      Object.assign(primary.pool, { interrupt: (_: Error, who?: unknown) => void whom.push(who) });
+      const lose = (): void => primary.pool.events.emit("connection:lost", { pool: "primary", error: cut() });
+      lose();
+      lose();
+      primary.trouble = refused;
+      await clock.advance(100);
+      lose();
+      expect(whom).toEqual(["waiting", "waiting", "waiting"]);
+    });
+
     it("come and go while it runs", async () => {
       const { clock, pool, read, replicas } = setUp(1);
       const added = fakeNode("added", "replica", clock);

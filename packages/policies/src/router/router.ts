@@ -28,7 +28,7 @@ import {
 } from "@breakwater/core";
 import { Chooser, type OtherNode } from "./chooser.ts";
 import { controlsBehind, routerControl } from "./control.ts";
-import { noteDecision } from "./decision.ts";
+import { tellDecision } from "./decision.ts";
 import { type Destination, Destinations } from "./destination.ts";
 import "./events.ts";
 import { Freshness } from "./freshness.ts";
@@ -215,7 +215,7 @@ class Router implements Pool {
 
   resize(bounds: PoolBounds): void {
     const pools = this.#topology.nodes.map(({ pool }) => pool);
-    const fixed = pools.find(({ resize }) => resize === undefined);
+    const fixed = pools.find((pool) => pool.resize === undefined);
     if (fixed !== undefined) throw new UsageError(fixed.name, "its size cannot be changed");
     for (const pool of pools) pool.resize?.(bounds);
   }
@@ -236,32 +236,31 @@ class Router implements Pool {
     // A second go has asked before its node was chosen for good.
     if (hedged?.other === undefined && hedged?.sentTo(node.name) === false && signal !== undefined)
       return Promise.reject(abortReason(signal));
-    if (operation.trace !== undefined) noteDecision(operation.trace, node, { operation, node: named }, this.#topology);
+    if (operation.trace !== undefined || this.events.has("router:sent"))
+      tellDecision(node, { operation, node: named }, this.#topology, this);
     const { clock, balancer } = this.#options;
     const { ejection } = this.#topology;
     // What is sent to a node by name, and what a caller's function does, cannot be compared between nodes.
-    const comparable =
-      ejection.on && node.role === "replica" && named === undefined && operation.kind === "query";
-    const startedMs = clock.now();
-    if (node.begin(startedMs)) this.#topology.quiet(node);
+    const comparable = ejection.on && node.role === "replica" && named === undefined && operation.kind === "query";
+    if (node.begin(clock)) this.#topology.quiet(node);
     const { causality } = operation;
-    return node.pool.execute(operation).then(
-      (value) => {
-        node.end();
-        node.failures = 0;
-        if (comparable || balancer.answered !== undefined) {
-          const endedMs = clock.now();
-          balancer.answered?.(node, endedMs - startedMs, endedMs);
-          if (comparable) ejection.timed(node, startedMs, endedMs);
-        }
-        return causality?.monotonic === true ? this.#served(operation, causality, node).then(() => value) : value;
-      },
-      (error: unknown) => {
-        node.end();
-        if (goesOn) return this.#route(wanted, undefined, { node, error });
-        throw error;
-      },
-    );
+    const failed = (error: unknown): Promise<T> => {
+      node.end();
+      if (goesOn) return this.#route(wanted, undefined, { node, error });
+      throw error;
+    };
+    const timed = comparable || balancer.answered !== undefined;
+    if (!timed && causality?.monotonic !== true) return node.pool.execute(operation).then(node.served<T>, failed);
+    const startedMs = timed ? clock.now() : 0;
+    return node.pool.execute(operation).then((value) => {
+      node.served(value);
+      if (timed) {
+        const endedMs = clock.now();
+        balancer.answered?.(node, endedMs - startedMs, endedMs);
+        if (comparable) ejection.timed(node, startedMs, endedMs);
+      }
+      return causality?.monotonic === true ? this.#served(operation, causality, node).then(() => value) : value;
+    }, failed);
   }
 
   /** Notes what a call that was served means to its session. */

@@ -35,7 +35,9 @@ export function timeout(options: TimeoutOptions): Policy {
       execute(operation, next) {
         const deadline = clock.now() + limitMs;
         const { trace } = operation;
-        trace?.note("timeout", operation.deadline <= deadline ? "leaves a nearer deadline" : "sets a deadline", { limitMs });
+        trace?.note("timeout", operation.deadline <= deadline ? "leaves a nearer deadline" : "sets a deadline", {
+          limitMs,
+        });
         return next(operation.deadline <= deadline ? operation : { ...operation, deadline });
       },
       control: adjustable({

@@ -111,7 +111,7 @@ export const ENDINGS: readonly Case[] = [
       const { db, pool } = trial;
       const before = new Set([await trial.session()]);
       const held = await db.connect();
-      before.add(await trial.session(held as never));
+      before.add(await trial.session(held));
       const reading = errorOf(db.query(trial.language.sleep(1, "interrupted"), { access: "read" }));
       await trial.running("interrupted");
       const gone = new Error("the node is gone");

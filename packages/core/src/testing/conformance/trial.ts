@@ -50,8 +50,8 @@ export class Trial {
   }
 
   /** A pool of its own; it is closed after the test if the test does not. */
-  make(max: number, lifecycle: LifecycleOptions = {}): Pool {
-    const pool = this.#subject.pool({ max, acquireTimeoutMs: ACQUIRE_MS, lifecycle });
+  make(max: number, lifecycle: LifecycleOptions = {}, acquireTimeoutMs: number = ACQUIRE_MS): Pool {
+    const pool = this.#subject.pool({ max, acquireTimeoutMs, lifecycle });
     this.#opened.add(pool);
     return pool;
   }

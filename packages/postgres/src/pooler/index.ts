@@ -1,0 +1,1 @@
+export { Pooler, type PoolerOption } from "./opener.ts";

@@ -22,12 +22,12 @@ export const shopTest = synchronousTest.extend<{ shop: Shop }>({
     const databases = [breakwater({ primary, replicas }), breakwater({ primary, replicas })];
     const services = await Promise.all(databases.map(startService));
     const urls = services.map(({ url }) => url);
-    let open = true;
+    const closed = new AbortController();
     await use({
       async visitedBy(customers, visit, enough) {
         const come = async (at: number): Promise<void> => {
           const customer = new Customer(urls, at);
-          for (let n = 1; open && !enough(); n++) {
+          for (let n = 1; !closed.signal.aborted && !enough(); n++) {
             // The history has noted what the customer was told.
             await visit(customer, `customer-${at}`, n).catch(() => undefined);
           }
@@ -35,7 +35,7 @@ export const shopTest = synchronousTest.extend<{ shop: Shop }>({
         await Promise.all(Array.from({ length: customers }, (_, at) => come(at)));
       },
     });
-    open = false;
+    closed.abort();
     await Promise.all(services.map((service) => service.stop()));
     await Promise.all(databases.map((db) => db.close()));
   },

@@ -17,7 +17,6 @@ import { Toy, type ToyResult } from "./toy.ts";
 
 const STATUS: Readonly<Record<string, TransactionStatus>> = { I: "idle", T: "open", E: "failed" };
 
-/** Where the toy connects to, and what it says of itself. */
 export type ToySource = { readonly host: string; readonly port: number; readonly startup: Record<string, string> };
 
 type ToyOptions = LifecycleOptions & { readonly acquireTimeoutMs?: number };

@@ -42,6 +42,7 @@ export class Toy {
 
   /** Values are made texts before anything is sent: what cannot be one throws here. */
   query(text: string, values: readonly unknown[] = []): Promise<ToyResult[]> {
+    if (this.lost) return Promise.reject(new Error("Connection terminated"));
     const texts = values.map((value) =>
       value === null || value === undefined ? undefined : Buffer.from(textOf(value)),
     );

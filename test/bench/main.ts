@@ -15,6 +15,7 @@ import { bulk } from "./bulk.ts";
 import { PROMISES } from "./promises.ts";
 import { page, table } from "./report.ts";
 import { startServer } from "./server.ts";
+import { slowNeighbour } from "./slow.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -54,6 +55,8 @@ try {
   }
   const bulkRatio = flags.only === undefined ? await bulk(clients, how.rounds) : undefined;
   if (bulkRatio !== undefined) console.log(`executeMany of 10,000 rows: ${bulkRatio.median.toFixed(1)} × one by one\n`);
+  const slow = flags.only === undefined ? await slowNeighbour(clients, how.rounds) : undefined;
+  if (slow !== undefined) console.log(`p99 beside a statement of 1 s: ${slow.median.toFixed(2)} × without it\n`);
   if (flags.check) {
     const broken = PROMISES.flatMap((promise) => promise(tables, bulkRatio));
     for (const line of broken) console.error(line);
@@ -61,7 +64,15 @@ try {
   }
   if (flags.write) {
     const drawn = await curves(server.url, flags.short);
-    const data = { server: server.version, node: process.version, tables, bulk: bulkRatio, curves: drawn };
+    const data = {
+      server: server.version,
+      node: process.version,
+      tables,
+      bulk: bulkRatio,
+      slow,
+      short: flags.short,
+      curves: drawn,
+    };
     const docs = new URL("../../docs/", import.meta.url);
     writeFileSync(new URL("benchmarks.json", docs), `${JSON.stringify(data, undefined, 1)}\n`);
     writeFileSync(new URL("benchmarks.md", docs), page(data, docs));

@@ -60,7 +60,7 @@ const SUBJECTS: readonly ((url: string) => Subject)[] = [
   },
   ...([{ bulkhead: {} }, { bulkhead: {}, adaptiveLimit: {} }] as const).map((options) => (url: string): Subject => {
     // Statements that take long gain nothing by sharing connections, and keep each other waiting there.
-    const db = breakwater({ primary: url, pool: { max: CONNECTIONS, pipeline: false }, ...options });
+    const db = breakwater({ primary: url, pool: { max: CONNECTIONS }, ...options });
     const ask = (priority: Importance): Promise<unknown> => db.query(TEXT, [], { priority, timeoutMs: PATIENCE_MS });
     return { name: `Breakwater, ${Object.keys(options).join(" and ")}`, ask, close: () => db.close() };
   }),

@@ -8,6 +8,10 @@ export interface Data {
   readonly node: string;
   readonly tables: readonly Table[];
   readonly bulk: Figure | undefined;
+  /** The others' p99 beside a slow statement, against that without it. */
+  readonly slow: Figure | undefined;
+  /** Measured in few and short slices. */
+  readonly short: boolean;
   readonly curves: readonly Curve[];
 }
 
@@ -40,7 +44,7 @@ function cells({ client, ratios, p99 }: Row): string[] {
 }
 
 /** The page of the documentation; pictures are written beside it. */
-export function page({ server, node, tables, bulk, curves }: Data, docs: URL): string {
+export function page({ server, node, tables, bulk, slow, short, curves }: Data, docs: URL): string {
   const pictures = curves.map((curve, index) => {
     const file = `benchmarks-${index + 1}.svg`;
     writeFileSync(new URL(file, docs), picture(curve));
@@ -52,6 +56,11 @@ export function page({ server, node, tables, bulk, curves }: Data, docs: URL): s
     "Every figure is a ratio to bare `pg.Pool` in the same run: slices of load in turn, the median over the rounds. Ten",
     `connections each, PostgreSQL ${server} on loopback, Node ${node}. More calls per second are better; of the others less is.`,
     "`pnpm bench` measures here and now; `pnpm bench --write` brings this page up to date.",
+    ...(short
+      ? [
+          "This was the short form, on a machine that had other work: one caller's figures, the spread and p99 are rough.",
+        ]
+      : []),
     "",
     ...tables.map(table),
     ...(bulk === undefined
@@ -60,6 +69,14 @@ export function page({ server, node, tables, bulk, curves }: Data, docs: URL): s
           "### 10,000 rows",
           "",
           `\`executeMany\`: ${bulk.median.toFixed(1)} × one statement for each in a transaction.`,
+          "",
+        ]),
+    ...(slow === undefined
+      ? []
+      : [
+          "### A slow statement among quick ones",
+          "",
+          `p99 of 16 callers' reads by key, beside a statement of 1 s: ${slow.median.toFixed(2)} × that without it.`,
           "",
         ]),
     ...(pictures.length === 0 ? [] : ["### By callers and round-trip time", "", ...pictures, ""]),

@@ -16,7 +16,14 @@ const all = pages().flatMap((page) => {
 /** Compiles programs as a user's project would. Returns what the compiler says. */
 function compile(folder: string, programs: readonly { readonly file: string; readonly program: string }[]): string {
   mkdirSync(folder, { recursive: true });
-  const paths = Object.fromEntries(
+  // Drivers that the checkout's root does not have.
+  const drivers = {
+    postgres: "postgres/types/index.d.ts",
+    "@electric-sql/pglite": "@electric-sql/pglite/dist/index.d.ts",
+    mysql2: "mysql2/index.d.ts",
+    "mysql2/promise": "mysql2/promise.d.ts",
+  };
+  const own = Object.fromEntries(
     packages().flatMap((one) =>
       Object.entries(one.manifest.exports).map(([key, source]) => [
         one.manifest.name + key.slice(1),
@@ -24,6 +31,8 @@ function compile(folder: string, programs: readonly { readonly file: string; rea
       ]),
     ),
   );
+  const paths: Record<string, string[]> = { ...own };
+  for (const [name, types] of Object.entries(drivers)) paths[name] = [path.join(ROOT, "test/node_modules", types)];
   const compilerOptions = { paths, noUnusedLocals: false, noUnusedParameters: false };
   const config = {
     extends: path.join(ROOT, "test/tsconfig.json"),

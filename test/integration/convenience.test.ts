@@ -4,6 +4,7 @@ import { asPgPool, fromPg } from "@breakwater/pg";
 import { type Database } from "breakwater";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { closeStacks, noConnectionLeft, stackOn, through } from "../support/database.ts";
+import { all, errorOf } from "../support/wait.ts";
 
 describe("convenience", () => {
   let cluster: Cluster;
@@ -55,6 +56,33 @@ describe("convenience", () => {
       expect(await db.value("SELECT 1", { access: "read", label: "one" })).toBe(1);
       expect(await db.rows("SELECT $1::int AS n", [2], { timeoutMs: 5_000 })).toEqual([{ n: 2 }]);
       await expect(db.first("SELECT 1", { acces: "read" } as never)).rejects.toBeInstanceOf(OptionError);
+    });
+
+    it("may be made by a library whose texts are getters of a class", async () => {
+      class Made {
+        readonly strings = ["SELECT ", "::int AS n, ", "::int AS n"];
+        readonly #given: readonly unknown[];
+        constructor(...given: readonly unknown[]) {
+          this.#given = given;
+        }
+        get text(): string {
+          return this.strings.reduce((text, part, index) => `${text}$${index}${part}`);
+        }
+        get values(): readonly unknown[] {
+          return this.#given;
+        }
+      }
+      await using held = await hold(db);
+      for (const face of [db, held.connection]) {
+        expect((await face.query(new Made(1, 2))).rows).toEqual([{ n: 2 }]);
+        expect((await face.query(new Made(1, 2), [3, 4])).rows).toEqual([{ n: 4 }]);
+        expect(await face.value(new Made(1, 2))).toBe(1);
+        expect((await face.batch([new Made(1, 2), new Made(3, 4)])).map(({ rows }) => rows[0])).toEqual([
+          { n: 2 },
+          { n: 4 },
+        ]);
+        expect(await all(face.stream(new Made(1, 2)))).toEqual([{ n: 2 }]);
+      }
     });
 
     it("are templates to asPgPool too", async () => {
@@ -149,6 +177,27 @@ describe("convenience", () => {
       await expect(db.batch([], { acces: "read" } as never)).rejects.toBeInstanceOf(OptionError);
     });
 
+    it("has no rows for COPY, and says so at once, wherever it stands", async () => {
+      const [copy, one] = ["COPY book FROM STDIN", "SELECT 1"];
+      await using held = await hold(db);
+      for (const face of [db, held.connection]) {
+        for (const [statements, at] of [
+          [[one, copy], 1],
+          [[copy], 0],
+        ] as const) {
+          const error = await errorOf(face.batch(statements));
+          expect([error.code, failedIndex(error)]).toEqual(["57014", at]);
+        }
+        await expect(face.executeMany(copy, [[]])).rejects.toMatchObject({ code: "57014" });
+        await expect(all(face.stream(copy))).rejects.toMatchObject({ code: "57014" });
+        for (let n = 0; n < 3; n += 1) expect(await face.value("SELECT $1::int", [n])).toBe(n);
+      }
+      // A server that is sent something else while it waits for rows ends the connection.
+      await expect(db.batch([copy, one])).rejects.toBeInstanceOf(Error);
+      await expect(db.executeMany(copy, [[], []])).rejects.toBeInstanceOf(Error);
+      for (let n = 0; n < 3; n += 1) expect(await db.value("SELECT $1::int", [n])).toBe(n);
+    });
+
     it("refuses a statement that begins or ends a transaction", async () => {
       const bare = database(fromPg(through(cluster.primary)));
       await expect(bare.batch(["BEGIN", "INSERT INTO book (id) VALUES (30)"])).rejects.toBeInstanceOf(UsageError);
@@ -239,6 +288,12 @@ describe("convenience", () => {
       await expect(db.executeMany(text, 7 as never)).rejects.toBeInstanceOf(UsageError);
       expect(closed).toBe(2);
       expect(await db.value("SELECT count(*)::int FROM book")).toBe(0);
+    });
+
+    it("refuses a statement that commits", async () => {
+      await using held = await hold(db);
+      for (const face of [db, held.connection])
+        await expect(face.executeMany("COMMIT", [[]])).rejects.toBeInstanceOf(UsageError);
     });
 
     it("is a transaction of its own on a held connection, and a part of an open one", async () => {

@@ -224,8 +224,30 @@ describe("leakWatch", () => {
     };
     await readSlowly();
     expect(suspected[0]).toMatchObject({ label: "export" });
-    expect(suspected[0]?.stack).toContain("readSlowly");
+    expect(suspected[0]?.stack?.split("\n")[0]).toContain("readSlowly");
     await until("the return", () => returned.length === 1);
+  });
+
+  it("names whoever reads a COPY, and a caller whose class is called a database, too", async () => {
+    const { db, suspected } = watched(2, { maxHeldMs: 50 });
+    const copySlowly = async () => {
+      for await (const piece of db.copyTo("COPY (SELECT generate_series(1, 200000)) TO STDOUT")) {
+        await until("the suspicion", () => suspected.length === 1);
+        if (piece !== undefined) break;
+      }
+    };
+    await copySlowly();
+    class ShopDatabase {
+      borrow() {
+        return db.connect();
+      }
+    }
+    const held = await new ShopDatabase().borrow();
+    await until("the suspicion", () => suspected.length === 2);
+    held.release();
+    const [copying, borrowing] = suspected.map(({ stack }) => stack?.split("\n")[0]);
+    expect(copying).toContain("copySlowly");
+    expect(borrowing).toContain("ShopDatabase.borrow");
   });
 
   it("takes a connection back for others; its holder gets a typed error, and the server an end to it", async () => {

@@ -90,6 +90,11 @@ const VALUES: readonly unknown[] = [
   { toPostgres: (prepare: (value: unknown) => unknown) => prepare(["nested"]) },
 ];
 
+/** A temporary table has a number of its own each time. */
+function withoutTable(key: string, value: unknown): unknown {
+  return key === "tableID" ? undefined : value;
+}
+
 describe("a statement over the wire", () => {
   let cluster: Cluster;
   let plain: pg.Client;
@@ -246,6 +251,67 @@ describe("a statement over the wire", () => {
       }
     }
     expect(db.stats()).toMatchObject({ total: 1, idle: 1 });
+  });
+
+  it("rejects with every field of pg's errors", async () => {
+    const db = open();
+    await plain.query(`CREATE FUNCTION raises(n int) RETURNS int LANGUAGE plpgsql STABLE AS $$ BEGIN
+      RAISE 'wrong: %', n USING ERRCODE = 'BW001', DETAIL = 'é∑𝄞', HINT = 'hint', COLUMN = 'c', CONSTRAINT = 'k',
+        DATATYPE = 'd', TABLE = 't', SCHEMA = 's';
+    END $$`);
+    await plain.query(`CREATE FUNCTION inner_query(n int) RETURNS int LANGUAGE plpgsql STABLE AS
+      $$ BEGIN EXECUTE 'SELECT missing'; RETURN n; END $$`);
+    for (const text of [
+      "SELECT raises($1)",
+      "SELECT inner_query($1)",
+      "SELECT id FROM things WHERE name = $1::int + 1",
+    ]) {
+      const expected: object = await plain.query(text, [1]).then(fail, (error: object) => error);
+      for (let use = 1; use <= 4; use += 1) {
+        const error: object = await db.query(text, [1]).then(fail, (reason: object) => reason);
+        expect(Object.keys(error)).toEqual(Object.keys(expected));
+        expect({ ...error }).toEqual({ ...expected });
+      }
+    }
+  });
+
+  it("tells every field of a notice", async () => {
+    const db = open();
+    const told: object[] = [];
+    const expected: object[] = [];
+    db.on("connection:notice", ({ notice }) => told.push({ ...(notice as object) }));
+    const hear = (notice: object): void => void expected.push({ ...notice });
+    plain.on("notice", hear);
+    for (let use = 1; use <= 4; use += 1) {
+      await plain.query("SELECT notices($1)", [use]);
+      await db.query("SELECT notices($1)", [use]);
+    }
+    plain.removeListener("notice", hear);
+    expect(expected).toHaveLength(8);
+    expect(told).toEqual(expected);
+  });
+
+  it("gives several results as pg does", async () => {
+    const db = open();
+    const texts = [
+      "SELECT 1 AS one, 'a' AS two; SELECT id, name FROM things WHERE id < 3; SELECT 3 AS one WHERE false",
+      "CREATE TEMP TABLE IF NOT EXISTS several (a int); INSERT INTO several VALUES (1), (2); TABLE several; DROP TABLE several",
+      "BEGIN; UPDATE things SET name = name WHERE id = 1; ROLLBACK",
+    ];
+    for (const text of texts) {
+      const expected = (await plain.query(text)) as unknown as pg.QueryResult[];
+      for (let use = 1; use <= 3; use += 1) {
+        const results = (await db.query(text)) as unknown as pg.QueryResult[];
+        const shown = (all: pg.QueryResult[]): unknown[] =>
+          all.map(({ rows, fields, command, rowCount, oid }) => ({ rows, fields, command, rowCount, oid }));
+        expect(shown(results).map((each) => JSON.stringify(each, withoutTable))).toEqual(
+          shown(expected).map((each) => JSON.stringify(each, withoutTable)),
+        );
+      }
+    }
+    const halfway = "SELECT 1 AS one; SELECT 1 / 0 AS two; SELECT 3 AS three";
+    const expected: Error = await plain.query(halfway).then(fail, (error: Error) => error);
+    for (let use = 1; use <= 3; use += 1) await expect(db.query(halfway)).rejects.toEqual(expected);
   });
 
   it("passes notices and notifications on", async () => {

@@ -483,6 +483,24 @@ describe("a connection", () => {
     expect(all.driver.connections.map(({ state }) => state)).toEqual(["destroyed"]);
   });
 
+  it("is destroyed, and its place is free, when what resets it never ends", async () => {
+    const clock = new ManualClock();
+    const driver = Object.assign(fakeDriver(undefined, 1), { reset: () => new Promise<void>(() => undefined) });
+    const limits = { name: "unit", clock, acquireTimeoutMs: 60_000, statementTimeoutMs: 5_000 };
+    const pool = driverPool(driver, fakeDialect, limits);
+    const call = (): Promise<unknown> => pool.execute(queryOperation({ text: "SELECT 1" }, operationContext("read")));
+    await call();
+    const next = call();
+    await clock.advance(5_000);
+    await next;
+    expect(driver.connections.map(({ state }) => state)).toEqual(["destroyed", "held"]);
+    await clock.advance(5_000);
+    expect(driver.connections.map(({ state }) => state)).toEqual(["destroyed", "destroyed"]);
+    expect(pool.stats()).toMatchObject({ active: 0, waiting: 0 });
+    expect(clock.pending).toBe(0);
+    await pool.close();
+  });
+
   it("whose statement nobody waited for is destroyed", async () => {
     const all = bench(hang);
     let left: Promise<unknown> | undefined;

@@ -259,6 +259,8 @@ class DriverPool implements Pool, CallHost {
     const left = [...this.#running, ...this.#returning];
     for (const call of this.#running) call.interrupt(CLOSED, () => new PoolClosedError(this.name));
     this.#pipeline?.interrupt(CLOSED, () => new PoolClosedError(this.name));
+    // Those whose connection died meanwhile would be sent again.
+    this.#pipeline?.leave(() => new PoolClosedError(this.name));
     for (const call of this.#returning) call.cutOff();
     await Promise.all([this.#source.endProbe(), this.#pipeline?.gone(), ...left.map(({ returned }) => returned)]);
     await this.#driver.close();

@@ -30,6 +30,8 @@ export class ConnectionSource {
   readonly #maxQueued: number;
   // Calls on their way to a connection, each with the way to send it back.
   readonly #waiting = new Set<(reason: Error) => void>();
+  // Probes on theirs. They find out whether a node answers, and are not sent back because it has not done so yet.
+  readonly #probing = new Set<(reason: Error) => void>();
   // One connection of its own for probes, kept between them. A probe takes it away; one that finds none opens another.
   #probe: DriverConnection | undefined;
   // Connections of probes that have been told to end.
@@ -81,7 +83,8 @@ export class ConnectionSource {
     if (kept?.usable === true) return kept;
     if (kept !== undefined) void this.end(kept);
     const late = (connection: DriverConnection): void => void this.end(connection);
-    return this.judged(call, bounded(this.#driver.open(), this.#limits(call, call.deadline, "connect"), { late }));
+    const limits = { ...this.#limits(call, call.deadline, "connect"), waiting: this.#probing };
+    return this.judged(call, bounded(this.#driver.open(), limits, { late }));
   }
 
   /** Keeps a probe's connection for the next, or ends it. */
@@ -118,7 +121,7 @@ export class ConnectionSource {
     } else await this.judged(call, bounded(this.#driver.warm(), this.#limits(call, call.deadline, "connect")));
   }
 
-  /** Sends everybody back who has no connection yet. Returns how many. */
+  /** Sends everybody back who has no connection yet, probes excepted. Returns how many. */
   leave(reason: () => Error): number {
     const waiting = [...this.#waiting];
     for (const leave of waiting) leave(reason());
@@ -129,6 +132,7 @@ export class ConnectionSource {
   close(): void {
     this.#closed = true;
     this.leave(() => new PoolClosedError(this.#host.name));
+    for (const leave of this.#probing) leave(new PoolClosedError(this.#host.name));
   }
 
   /** Lets an error of connecting say what it means. */

@@ -53,6 +53,8 @@ export interface Pipelining {
   readonly depth: number;
   /** Most connections that are shared. */
   readonly connections: number;
+  /** How long the way to the server and back takes at least, in milliseconds, as far as is known. @default 0 */
+  readonly wayMs?: number;
   /** Whether a statement may: others need not fear to stand behind it. */
   fits(statement: Statement): boolean;
 }

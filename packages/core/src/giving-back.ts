@@ -3,6 +3,7 @@
  */
 import type { CallHost } from "./call-host.ts";
 import type { DriverConnection, TransactionStatus } from "./driver.ts";
+import { deferred } from "./face/deferred.ts";
 
 /** Longest wait for a ROLLBACK that tidies up, in milliseconds; after it the connection is destroyed instead. */
 const TIDY_MS = 5_000;
@@ -38,17 +39,15 @@ export function giveBack(
 
 /** Ends a transaction that the caller left open, and takes away what is the session's; only then may others have it. */
 async function tidyUp(connection: DriverConnection, host: CallHost, label: string | undefined): Promise<void> {
-  const { clock, dialect, events, meter, name, reset } = host;
-  const timer = clock.setTimer(TIDY_MS, () => void connection.destroy(true));
+  const { clock } = host;
+  const late = deferred<never>();
+  const timer = clock.setTimer(TIDY_MS, () => {
+    void connection.destroy(true);
+    late.reject(undefined);
+  });
   try {
-    if (connection.transactionStatus !== "idle") {
-      if (OPEN.has(connection.transactionStatus)) {
-        meter.leftOpen();
-        events.emit("connection:open-transaction", { pool: name, label });
-      }
-      await connection.query({ text: dialect.transaction.rollback });
-    }
-    await reset?.(connection);
+    // A function of the caller's own need not end when its connection does.
+    await Promise.race([tidied(connection, host, label), late.promise]);
   } catch {
     // Nobody can say in what state it is.
     await connection.destroy(false);
@@ -58,4 +57,16 @@ async function tidyUp(connection: DriverConnection, host: CallHost, label: strin
   }
   if (connection.usable && connection.transactionStatus === "idle") connection.release();
   else await connection.destroy(false);
+}
+
+async function tidied(connection: DriverConnection, host: CallHost, label: string | undefined): Promise<void> {
+  const { dialect, events, meter, name, reset } = host;
+  if (connection.transactionStatus !== "idle") {
+    if (OPEN.has(connection.transactionStatus)) {
+      meter.leftOpen();
+      events.emit("connection:open-transaction", { pool: name, label });
+    }
+    await connection.query({ text: dialect.transaction.rollback });
+  }
+  await reset?.(connection);
 }

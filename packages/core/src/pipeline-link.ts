@@ -125,7 +125,7 @@ export class PipelineLink {
 }
 
 /** The calls of a chain, the first first. */
-export function listOf(chain: Chain<PipelinedCall<unknown>>): PipelinedCall<unknown>[] {
+function listOf(chain: Chain<PipelinedCall<unknown>>): PipelinedCall<unknown>[] {
   const calls: PipelinedCall<unknown>[] = [];
   for (let call = chain.first; call !== undefined; call = call.after) calls.push(call);
   return calls;

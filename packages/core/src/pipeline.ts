@@ -20,7 +20,7 @@ import { Watch } from "./watch.ts";
 
 /** A connection that has so many under way is busy: another one is taken, if there may be one and it is at hand. */
 const BUSY = 8;
-/** A connection on which nothing was answered for so long holds up those behind, in milliseconds. */
+/** A connection on which nothing was answered for so long, and the way besides, holds up those behind, in milliseconds. */
 const STUCK_MS = 25;
 /** The time itself came so much too late, in milliseconds: answers may lie there unread. */
 const LATE_MS = 10;

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { OptionError } from "./errors.ts";
 import { suggestPoolSize } from "./sizing.ts";
 
 describe("suggestPoolSize", () => {
@@ -50,6 +51,13 @@ describe("suggestPoolSize", () => {
       "limit: 100 allowed - 7 reserved = 93, 23 for each of 4",
       expect.stringMatching(/^4: /),
     ]);
+  });
+
+  it("refuses what is out of range, also where it would make no difference", () => {
+    for (const wrong of [{ targetUtilisation: 0 }, { spindles: -1 }, { reserved: -1 }, { reserved: 0.5 }]) {
+      expect(() => suggestPoolSize({ cores: 4, ...wrong })).toThrow(OptionError);
+      expect(() => suggestPoolSize({ arrivalsPerSecond: 10, serviceTimeMs: 10, ...wrong })).toThrow(OptionError);
+    }
   });
 
   it("says so when there are more pools than the server works on best", () => {

@@ -73,6 +73,7 @@ export function suggestPoolSize(inputs: PoolSizeInputs): PoolSize {
   knownOptions("suggestPoolSize", inputs, INPUTS);
   const { cores, arrivalsPerSecond, serviceTimeMs, maxConnections } = inputs;
   const instances = positiveInteger("suggestPoolSize.instances", inputs.instances ?? 1);
+  const known = checked(inputs, instances);
   const why: string[] = [];
   if (arrivalsPerSecond === undefined ? serviceTimeMs !== undefined : serviceTimeMs === undefined) {
     const missing = arrivalsPerSecond === undefined ? "arrivalsPerSecond" : "serviceTimeMs";
@@ -81,17 +82,38 @@ export function suggestPoolSize(inputs: PoolSizeInputs): PoolSize {
   if (cores === undefined && arrivalsPerSecond === undefined) {
     throw new OptionError("suggestPoolSize.cores", cores, "given, unless the load is");
   }
-  const byCores = cores === undefined ? undefined : coresShare(cores, inputs, instances, why);
-  const byLoad = arrivalsPerSecond === undefined ? undefined : loadShare(inputs, instances, why);
-  const limit = maxConnections === undefined ? undefined : limitShare(maxConnections, inputs, instances, why);
+  const byCores = cores === undefined ? undefined : coresShare(cores, known, instances, why);
+  const byLoad =
+    arrivalsPerSecond === undefined
+      ? undefined
+      : loadShare(arrivalsPerSecond, serviceTimeMs ?? 0, known, instances, why);
+  const limit = maxConnections === undefined ? undefined : limitShare(maxConnections, known, instances, why);
   const size = Math.max(1, Math.min(byCores ?? Infinity, byLoad ?? Infinity, limit ?? Infinity));
   why.push(conclusion(size, { byCores, byLoad, limit }));
   return Object.freeze({ size, byCores, byLoad, limit, why: Object.freeze(why) });
 }
 
-function coresShare(cores: number, inputs: PoolSizeInputs, instances: number, why: string[]): number {
-  positiveInteger("suggestPoolSize.cores", cores);
-  const spindles = atLeast("suggestPoolSize.spindles", inputs.spindles ?? 1, 0);
+/** What has a default; every input is checked, also one that the others make no use of. */
+interface Known {
+  readonly spindles: number;
+  readonly utilisation: number;
+  readonly reserved: number;
+}
+
+function checked(inputs: PoolSizeInputs, instances: number): Known {
+  const { cores, arrivalsPerSecond, serviceTimeMs, maxConnections } = inputs;
+  if (cores !== undefined) positiveInteger("suggestPoolSize.cores", cores);
+  if (arrivalsPerSecond !== undefined) atLeast("suggestPoolSize.arrivalsPerSecond", arrivalsPerSecond, 0);
+  if (serviceTimeMs !== undefined) atLeast("suggestPoolSize.serviceTimeMs", serviceTimeMs, 0);
+  if (maxConnections !== undefined) positiveInteger("suggestPoolSize.maxConnections", maxConnections);
+  return {
+    spindles: atLeast("suggestPoolSize.spindles", inputs.spindles ?? 1, 0),
+    utilisation: ratio("suggestPoolSize.targetUtilisation", inputs.targetUtilisation ?? 0.7),
+    reserved: nonNegativeInteger("suggestPoolSize.reserved", inputs.reserved ?? SUPERUSER_RESERVED + instances),
+  };
+}
+
+function coresShare(cores: number, { spindles }: Known, instances: number, why: string[]): number {
   const all = Math.round(cores * 2 + spindles);
   const share = Math.max(1, Math.floor(all / instances));
   why.push(`by cores: ${cores} cores * 2 + ${spindles} spindles = ${all} for the server${shared(share, instances)}`);
@@ -100,10 +122,13 @@ function coresShare(cores: number, inputs: PoolSizeInputs, instances: number, wh
   return share;
 }
 
-function loadShare(inputs: PoolSizeInputs, instances: number, why: string[]): number {
-  const arrivals = atLeast("suggestPoolSize.arrivalsPerSecond", inputs.arrivalsPerSecond, 0);
-  const serviceMs = atLeast("suggestPoolSize.serviceTimeMs", inputs.serviceTimeMs, 0);
-  const utilisation = ratio("suggestPoolSize.targetUtilisation", inputs.targetUtilisation ?? 0.7);
+function loadShare(
+  arrivals: number,
+  serviceMs: number,
+  { utilisation }: Known,
+  instances: number,
+  why: string[],
+): number {
   const busy = (arrivals * serviceMs) / 1_000;
   const all = busy / utilisation;
   const share = Math.max(1, wholeAbove(all / instances));
@@ -112,9 +137,7 @@ function loadShare(inputs: PoolSizeInputs, instances: number, why: string[]): nu
   return share;
 }
 
-function limitShare(maxConnections: number, inputs: PoolSizeInputs, instances: number, why: string[]): number {
-  positiveInteger("suggestPoolSize.maxConnections", maxConnections);
-  const reserved = nonNegativeInteger("suggestPoolSize.reserved", inputs.reserved ?? SUPERUSER_RESERVED + instances);
+function limitShare(maxConnections: number, { reserved }: Known, instances: number, why: string[]): number {
   const share = Math.floor((maxConnections - reserved) / instances);
   if (share < 1) {
     const least = `at least ${reserved + instances}: one for each of ${instances} pools, and ${reserved} reserved`;

@@ -80,7 +80,9 @@ function parse(xml: string): Element {
   }
   expect(open).toHaveLength(1);
   expect(root.children).toHaveLength(1);
-  return root.children[0]!;
+  const [only] = root.children;
+  if (only === undefined) throw new Error("there is no element");
+  return only;
 }
 
 describe("junitXml", () => {

@@ -24,7 +24,7 @@ import { checkStream, rowsOf, type StreamOptions } from "./row-stream.ts";
 import { Single } from "./single.ts";
 import { type Pieces, type Source, Sources } from "./source.ts";
 import { apart, toStatement, toStatements, withoutValues } from "./statement.ts";
-import { refuseCommits, runAll, runMany } from "./together.ts";
+import { refuseCommit, refuseCommits, runAll, runMany } from "./together.ts";
 
 /** Options of a call that is a transaction. */
 export type BulkOptions = CallOptions & TransactionOptions;
@@ -84,14 +84,16 @@ export abstract class Bulk extends Single<
    *
    * `rows` may be read as they come, also asynchronously; not more than a part is held. Only a list, or a function that
    * makes the rows anew, is run again after a failure that permits it. The row that fails is told by `failedIndex(error)`.
+   * @throws UsageError when the statement has values of its own, or commits.
    */
   async executeMany(
     statement: string | Statement,
     rows: Source<readonly unknown[]>,
     options: BulkOptions = {},
   ): Promise<number> {
-    const { name } = this.pool;
+    const { name, dialect } = this.pool;
     const made = withoutValues(name, statement);
+    refuseCommit(name, made, dialect);
     const sources = new Sources(name, "the rows of executeMany()", rows);
     return this.#send(sources, options, (connection, all) => runMany(connection, made, all, name));
   }

@@ -9,7 +9,7 @@ import { beginFor, checkHeldStream, isInTransaction, openCursor, type Part, type
 import { Single } from "./single.ts";
 import { type Source, Sources } from "./source.ts";
 import { apart, toStatement, toStatements, withoutValues } from "./statement.ts";
-import { atomically, type FaceHost, refuseCommits, runAll, runMany } from "./together.ts";
+import { atomically, type FaceHost, refuseCommit, refuseCommits, runAll, runMany } from "./together.ts";
 
 /** What takes a connection up, and how it is made to leave it. */
 interface Taking {
@@ -63,6 +63,7 @@ export abstract class ConnectionFace extends Single<[values?: readonly unknown[]
   async executeMany(statement: string | Statement, rows: Source<readonly unknown[]>): Promise<number> {
     const { name, dialect } = this.host;
     const made = withoutValues(name, statement);
+    refuseCommit(name, made, dialect);
     const sources = new Sources(name, "the rows of executeMany()", rows);
     const connection = this.free();
     const run = (): Promise<number> => sources.use((all) => runMany(connection, made, all, name));

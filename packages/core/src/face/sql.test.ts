@@ -44,6 +44,7 @@ describe("sql", () => {
     expect(() => sql("SELECT 1" as never)).toThrow(TypeError);
     expect(() => sql(["SELECT 1"] as never)).toThrow(TypeError);
     expect(() => sql`SELECT ${[sql`a`, sql`b`]}`).toThrow("sql.join()");
+    expect(() => sql`SELECT ${[1, sql`b`]}`).toThrow("sql.join()");
     expect(() => sql.join([])).toThrow(TypeError);
     expect(() => sql.join([1, 2], " OR 1=1 OR " as never)).toThrow(TypeError);
     expect(() => sql.rows([[]])).toThrow(TypeError);

@@ -84,6 +84,12 @@ export function refuseCommits(name: string, statements: readonly Statement[], di
   throw new UsageError(name, `statement ${index} of a batch commits; a batch is a transaction, and ends by itself`);
 }
 
+/** The same for the one statement of many rows. */
+export function refuseCommit(name: string, { text }: Statement, dialect: Dialect): void {
+  if (!dialect.commits(text)) return;
+  throw new UsageError(name, "the statement of executeMany() commits; it is a transaction, and ends by itself");
+}
+
 function ended(name: string): UsageError {
   return new UsageError(name, "a statement of a batch began or ended a transaction; a batch is one already");
 }

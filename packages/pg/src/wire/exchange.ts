@@ -23,6 +23,8 @@ export class Exchange {
   readonly group: Group | undefined;
   /** Behind it on the same connection. */
   next: Exchange | undefined;
+  /** When it was sent. */
+  sentAt = 0;
   /** What the server knows it by; undefined when it was sent without a name. */
   prepared: Prepared | undefined;
   /** It relies on what was prepared before, with an earlier use. */

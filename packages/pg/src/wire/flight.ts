@@ -2,6 +2,7 @@
  * Several statements that are sent together, and whose answers are given together.
  */
 import type { QueryResult, Statement, StatementReceiver } from "@breakwater/core";
+import { postgres } from "@breakwater/postgres";
 import type { WireLink } from "./link.ts";
 
 /** Sends statements one behind the other, in one piece. What stands behind one that fails is not carried out, save behind a COMMIT. */
@@ -9,8 +10,12 @@ export function flight(wire: WireLink, parts: readonly Statement[]): Promise<rea
   return new Promise((resolve, reject) => {
     const together = new Flight(parts.length, resolve, reject);
     const last = parts.length - 1;
-    for (let index = 0; index <= last; index += 1)
-      wire.send(parts[index] as Statement, together, index < last ? "more" : "last");
+    for (const [index, part] of parts.entries()) {
+      // Whoever watches a link, to strike or to count, knows a commit by its simple message. It can only be the first: after
+      // an error the server would ignore it like all else up to a Sync.
+      const own = index === 0 && postgres.commits(part.text);
+      wire.send(part, together, own ? "own" : index < last ? "more" : "last");
+    }
     wire.flush();
   });
 }

@@ -53,6 +53,8 @@ export class WireLink {
   #open = false;
   // When the server began to work on the oldest, as far as can be told.
   #since = 0;
+  // The oldest stood behind another one until then.
+  #behind = false;
 
   /** Stands in the way of a client that has not connected yet. Undefined for one that is not made as `pg`'s own. */
   static of(client: PgClient, texts: Texts): WireLink | undefined {
@@ -75,9 +77,11 @@ export class WireLink {
       forgotten: () => this.#prepared.clear(),
     });
     const { connection } = client as { connection: { attachListeners: (stream: Stream) => void } };
+    const begun = performance.now();
     connection.attachListeners = (stream) => {
       this.#stream = stream;
       attach.call(connection, reader);
+      stream.once("data", () => texts.reached(performance.now() - begun));
       stream.on("data", (bytes: Buffer) => this.#frames.arrived(bytes));
     };
   }
@@ -101,24 +105,24 @@ export class WireLink {
   send(statement: Statement, receiver: StatementReceiver, group?: Group): void {
     const info = this.#texts.of(statement.text);
     info.uses += 1;
-    // Whoever watches a link, to strike or to count, knows a commit by its simple message.
-    const exchange = new Exchange(statement, info, receiver, group && info.commits ? "own" : group);
+    const exchange = new Exchange(statement, info, receiver, group);
     this.#write(exchange);
     this.#append(exchange);
   }
 
-  /** Sends what has been written. */
+  /** Sends what has been written, unless the client has not let us in yet: then its own statement is under way. */
   flush(): void {
-    // Before the client lets us in, its own statement is under way.
     if (!this.#open || this.#outbox.empty) return;
     this.#stream?.write(this.#outbox.take());
   }
 
   #append(exchange: Exchange): void {
+    exchange.sentAt = performance.now();
     if (this.#tail !== undefined) this.#tail.next = exchange;
     else {
       this.#head = exchange;
-      this.#since = performance.now();
+      this.#since = exchange.sentAt;
+      this.#behind = false;
     }
     this.#tail = exchange;
     if (!this.#open && this.#head === exchange) this.#client.query(this.#turn, undefined as never);
@@ -139,10 +143,7 @@ export class WireLink {
     const { statement, info } = exchange;
     const values = statement.values ?? NONE;
     const outbox = this.#outbox;
-    if (exchange.group === "own") {
-      outbox.query(info.text);
-      return;
-    }
+    if (exchange.group === "own") return outbox.query(info.text);
     if (!info.planned) {
       outbox.parse("", info.text);
       outbox.bind("", NONE);
@@ -240,8 +241,10 @@ export class WireLink {
     if (exchange.group === "more") this.#skip(exchange);
     if (exchange.error !== undefined && this.#sendAgain(exchange, idle)) return;
     const now = performance.now();
-    if (exchange.group === undefined) this.#texts.took(exchange.info, now - this.#since);
+    if (exchange.group === undefined)
+      this.#texts.took(exchange.info, now - this.#since, this.#behind ? now - exchange.sentAt : undefined);
     this.#since = now;
+    this.#behind = this.#head !== undefined;
     if (this.#head === undefined) {
       this.#open = false;
       this.#frames.leave();
@@ -274,9 +277,7 @@ export class WireLink {
     if (!idle || exchange.healed || exchange.group !== undefined || !this.free) return false;
     exchange.again();
     this.#write(exchange);
-    if (this.#tail !== undefined) this.#tail.next = exchange;
-    else this.#head = exchange;
-    this.#tail = exchange;
+    this.#append(exchange);
     this.flush();
     return true;
   }
@@ -287,13 +288,12 @@ export class WireLink {
     this.#head = this.#tail = undefined;
     this.#open = false;
     this.#frames.leave();
-    while (exchange !== undefined) {
-      const { next } = exchange;
+    for (let next; exchange !== undefined; exchange = next) {
+      ({ next } = exchange);
       exchange.next = undefined;
       exchange.error ??= error;
       this.begun = exchange.begun;
       exchange.end(this.#types);
-      exchange = next;
     }
   }
 }

@@ -18,16 +18,25 @@ const MAX_LENGTH = 8_192;
 const MAX_TEXTS = 1_000;
 
 /**
- * An answer is slow that took longer than four times what is typical, and in any case within these bounds, in
- * milliseconds: where the whole machine is slow, no statement is to blame.
+ * An answer to a statement that had its connection to itself is slow when it took longer than this and twice the shortest
+ * way to the server and back, in milliseconds: the rest of the machine has a part in it.
  */
-const LEAST_SLOW_MS = 20;
-const MOST_SLOW_MS = 60;
+const SLOW_MS = 10;
+/** A statement that follows others on a shared connection takes as long as the server needs: longer is slow, in milliseconds. */
+const SLOW_SHARED_MS = 2;
+/** By this share of the way it may take longer: nobody notices. */
+const SHARED_SHARE = 8;
+/** One answer behind others that took longer tells enough, in milliseconds. */
+const SURELY_SLOW_MS = 50;
+/** So many answers behind others tell how long that is, weighed against the ones before. */
+const SHARED_SAMPLES = 8;
 /** A text shares a connection once so many more of its answers were quick than not. */
 const PROVEN = 2;
 /** What a text can gain by quick answers, and lose by slow ones, one for each four milliseconds. */
 const MOST_CREDIT = 64;
 const LEAST_CREDIT = -1_024;
+/** What a text loses that was too slow to be shared, the first time; twice as much each time after that. */
+const SHARED_PENALTY = 32;
 
 /** One text. */
 export class TextInfo {
@@ -35,19 +44,20 @@ export class TextInfo {
   /** The server plans it, and it is one statement: it may go by the extended protocol, under a name. */
   readonly planned: boolean;
   readonly reads: boolean;
-  /** It ends a transaction. */
-  readonly commits: boolean;
   /** How often it was used. */
   uses = 0;
   /** Grows when what was prepared of it has turned out to be of no use any more: on other connections it is stale, too. */
   generation = 0;
   #credit = 0;
+  // How long the server needed of late, behind others.
+  #sharedMs = 0;
+  #sharedAnswers = 0;
+  #penalty = SHARED_PENALTY;
 
   constructor(text: string) {
     this.text = text;
     this.planned = PLANNED.test(text) && !SEVERAL.test(text);
     this.reads = this.planned && postgres.classify(text) === "read";
-    this.commits = !this.planned && postgres.commits(text);
   }
 
   /** Whether others need not fear to stand behind it. */
@@ -55,10 +65,27 @@ export class TextInfo {
     return this.#credit >= PROVEN;
   }
 
-  /** It was answered after so long. */
+  /** It was answered after so long, with the connection to itself. */
   took(ms: number, slowMs: number): void {
     this.#credit =
       ms <= slowMs ? Math.min(MOST_CREDIT, this.#credit + 1) : Math.max(LEAST_CREDIT, this.#credit - ms / 4);
+  }
+
+  /** It was answered so long after the one before it. */
+  followed(ms: number, slowMs: number): void {
+    this.#sharedAnswers += 1;
+    // One chunk of answers waits for the network once: only the mean tells what each of them took.
+    this.#sharedMs += (ms - this.#sharedMs) / Math.min(this.#sharedAnswers, 2 * SHARED_SAMPLES);
+    if (this.#sharedAnswers < SHARED_SAMPLES && ms < SURELY_SLOW_MS) return;
+    if (this.#sharedMs <= slowMs) {
+      if (this.#credit < MOST_CREDIT) this.#credit += 1;
+      else this.#penalty = SHARED_PENALTY;
+      return;
+    }
+    this.#credit = -this.#penalty;
+    this.#penalty = Math.min(-LEAST_CREDIT, 2 * this.#penalty);
+    this.#sharedAnswers = 0;
+    this.#sharedMs = 0;
   }
 }
 
@@ -68,7 +95,8 @@ export class Texts {
   readonly #atOnce: boolean;
   #prepares: boolean;
   readonly #givesUp: boolean;
-  #typicalMs = 1;
+  // The shortest way to the server and back so far.
+  #wayMs = Number.POSITIVE_INFINITY;
   #young = new Map<string, TextInfo>();
   #old = new Map<string, TextInfo>();
 
@@ -101,11 +129,28 @@ export class Texts {
     return this.#prepares && (this.#atOnce || info.uses > 1) && info.text.length <= MAX_LENGTH;
   }
 
-  /** A statement was answered after so long. */
-  took(info: TextInfo, ms: number): void {
-    // A step towards each answer leads to their median.
-    this.#typicalMs *= ms > this.#typicalMs ? 1.02 : 1 / 1.02;
-    info.took(ms, Math.min(MOST_SLOW_MS, Math.max(LEAST_SLOW_MS, 4 * this.#typicalMs)));
+  /** How long the way takes at least. */
+  get wayMs(): number {
+    return this.#wayMs;
+  }
+
+  /** A new connection had the server's first word after so long. */
+  reached(ms: number): void {
+    this.#wayMs = Math.min(this.#wayMs, ms);
+  }
+
+  /**
+   * A statement was answered after so long; or so long after the one that it stood behind, and `sinceSentMs` after it was
+   * sent: the server may have had nothing to do in between.
+   */
+  took(info: TextInfo, ms: number, sinceSentMs?: number): void {
+    if (sinceSentMs !== undefined) {
+      const workedMs = Math.max(0, Math.min(ms, sinceSentMs - this.#wayMs));
+      info.followed(workedMs, SLOW_SHARED_MS + this.#wayMs / SHARED_SHARE);
+      return;
+    }
+    this.#wayMs = Math.min(this.#wayMs, ms);
+    info.took(ms, SLOW_MS + 2 * this.#wayMs);
   }
 
   /** The server did not know what it had prepared: between us stands a pooler that changes servers. */

@@ -17,7 +17,8 @@ export interface RouterTopology {
    */
   add(node: Pool | NodeOptions): void;
   /**
-   * Takes a node out: no new calls at once, its pool is closed when those that run have ended, at most `drainMs` later.
+   * Takes a node out: no new calls at once, its pool is closed when those that run have ended, at most `drainMs` later. It is
+   * watched until then: what runs there is interrupted when it turns out to be a primary no more.
    * @throws OptionError when there is no node of that name, or no other.
    */
   remove(name: string, options?: CloseOptions): Promise<void>;

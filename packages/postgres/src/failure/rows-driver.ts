@@ -179,7 +179,7 @@ export const DRIVER_ROWS: readonly FailureRow[] = [
   },
   {
     name: "postgres.js login",
-    match: { codes: ["SASL_SIGNATURE_MISMATCH", "AUTH_TYPE_NOT_IMPLEMENTED"] },
+    match: { codes: ["SASL_SIGNATURE_MISMATCH", "AUTH_TYPE_NOT_IMPLEMENTED", "SSL_NOT_SUPPORTED"] },
     meaning: "the client and the server cannot agree on a login",
     blames: "caller",
     verdicts: { C: "no", B: "no" },

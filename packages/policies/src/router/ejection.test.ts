@@ -75,10 +75,10 @@ describe("ejection by latency", () => {
       await serve(5_000);
       expect(ejected).toEqual([]);
       const slowAt = clock.now();
-      replicas[0]!.tookMs = () => 25;
+      replicas.at(0)!.tookMs = () => 25;
       await serve(10_000);
-      expect(ejected[0]!).toMatchObject({ node: "replica 1", cause: "latency" });
-      expect(ejected[0]!.atMs - slowAt).toBeLessThan(10_000);
+      expect(ejected.at(0)!).toMatchObject({ node: "replica 1", cause: "latency" });
+      expect(ejected.at(0)!.atMs - slowAt).toBeLessThan(10_000);
       expect(new Set(ejected.map(({ node }) => node))).toEqual(new Set(["replica 1"]));
       await pool.close();
     },
@@ -86,31 +86,31 @@ describe("ejection by latency", () => {
 
   it("takes it back within 30 s of its recovery, however long it was slow", async () => {
     const { clock, pool, replicas, ejected, readmitted, serve } = setUp(2);
-    replicas[0]!.tookMs = () => 25;
+    replicas.at(0)!.tookMs = () => 25;
     await serve(180_000);
     expect(ejected.length).toBeGreaterThan(4);
-    replicas[0]!.tookMs = () => 5;
+    replicas.at(0)!.tookMs = () => 5;
     const wellAt = clock.now();
     const before = ejected.length;
     await serve(40_000);
     const back = readmitted.filter(({ atMs }) => atMs >= wellAt);
     expect(back).toHaveLength(1);
-    expect(back[0]!.atMs - wellAt).toBeLessThan(30_000);
+    expect(back.at(0)!.atMs - wellAt).toBeLessThan(30_000);
     expect(ejected).toHaveLength(before);
     const served = replicas.map((one) => one.served);
     await serve(5_000);
-    const [first = 0, second = 1] = replicas.map((one, index) => one.served - served[index]!);
+    const [first = 0, second = 1] = replicas.map((one, index) => one.served - (served.at(index) ?? 0));
     expect(first / second).toBeGreaterThan(0.8);
     await pool.close();
   }, 60_000);
 
   it("serves little from one that stays slow", async () => {
     const { pool, replicas, serve } = setUp(2);
-    replicas[0]!.tookMs = () => 25;
+    replicas.at(0)!.tookMs = () => 25;
     await serve(20_000);
     const served = replicas.map((one) => one.served);
     await serve(120_000);
-    const [slow = 1, well = 0] = replicas.map((one, index) => one.served - served[index]!);
+    const [slow = 1, well = 0] = replicas.map((one, index) => one.served - (served.at(index) ?? 0));
     expect(slow / (slow + well)).toBeLessThan(0.05);
     await pool.close();
   }, 60_000);
@@ -133,12 +133,12 @@ describe("ejection by latency", () => {
 
   it("does not mind a difference that nobody notices, and a slow moment", async () => {
     const { clock, pool, replicas, ejected, serve } = setUp(2);
-    replicas[0]!.tookMs = () => 1.5;
-    replicas[1]!.tookMs = () => 0.2;
+    replicas.at(0)!.tookMs = () => 1.5;
+    replicas.at(1)!.tookMs = () => 0.2;
     await serve(10_000);
     const stall = clock.now();
     for (const one of replicas) one.tookMs = () => 5;
-    replicas[0]!.tookMs = () => (clock.now() - stall < 900 ? 50 : 5);
+    replicas.at(0)!.tookMs = () => (clock.now() - stall < 900 ? 50 : 5);
     await serve(10_000);
     expect(ejected).toEqual([]);
     await pool.close();
@@ -163,7 +163,7 @@ describe("ejection by latency", () => {
     );
     for (const one of replicas) one.tookMs = () => 5;
     const end = clock.now() + 10_000;
-    const answer = replicas[0];
+    const answer = replicas.at(0);
     const caller = async (label: string): Promise<void> => {
       while (clock.now() < end) {
         answer!.tookMs = () => (label === "report" ? 60 : 5);
@@ -182,7 +182,7 @@ describe("ejection by latency", () => {
 
   it("can be switched off", async () => {
     const { pool, replicas, ejected, serve } = setUp(2, { latencyFactor: false });
-    replicas[0]!.tookMs = () => 100;
+    replicas.at(0)!.tookMs = () => 100;
     await serve(10_000);
     expect(ejected).toEqual([]);
     await pool.close();
@@ -192,9 +192,9 @@ describe("ejection by latency", () => {
 describe("ejection by failures among the calls", () => {
   it("leaves a replica out that fails more than half of its calls, though never many in a row", async () => {
     const { pool, replicas, ejected, serve } = setUp(2, { failures: 1_000 });
-    replicas[1]!.failureRatio = 0.7;
+    replicas.at(1)!.failureRatio = 0.7;
     await serve(5_000);
-    expect(ejected[0]!).toMatchObject({ node: "replica 2", cause: "failure-ratio" });
+    expect(ejected.at(0)!).toMatchObject({ node: "replica 2", cause: "failure-ratio" });
     await pool.close();
   });
 
@@ -209,7 +209,7 @@ describe("ejection by failures among the calls", () => {
   it("sees by the deviation, among many, that one fails more than the others", async () => {
     const { pool, replicas, ejected, serve } = setUp(6, { failures: 1_000 });
     for (const one of replicas) one.failureRatio = 0.01;
-    replicas[4]!.failureRatio = 0.3;
+    replicas.at(4)!.failureRatio = 0.3;
     await serve(6_000);
     expect(ejected.map(({ node }) => node)).toContain("replica 5");
     expect(new Set(ejected.map(({ node }) => node))).toEqual(new Set(["replica 5"]));
@@ -218,7 +218,7 @@ describe("ejection by failures among the calls", () => {
 
   it("can be switched off", async () => {
     const { pool, replicas, ejected, serve } = setUp(2, { failures: 1_000, failureRatio: false });
-    replicas[1]!.failureRatio = 0.9;
+    replicas.at(1)!.failureRatio = 0.9;
     await serve(5_000);
     expect(ejected).toEqual([]);
     await pool.close();

@@ -54,7 +54,7 @@ export interface Pipelining {
   /** Most connections that are shared. */
   readonly connections: number;
   /** How long the way to the server and back takes at least, in milliseconds, as far as is known. @default 0 */
-  readonly wayMs?: number;
+  wayMs?(): number;
   /** Whether a statement may: others need not fear to stand behind it. */
   fits(statement: Statement): boolean;
 }

@@ -269,7 +269,7 @@ export class Pipeline {
   #look(now: number, overdueMs: number): void {
     let next = this.#waiting.expire(now, () => tooLate(this.host.name, "acquire", undefined));
     for (const link of this.#links.all) next = Math.min(next, link.expire(now));
-    if (now - this.#tickAt >= STUCK_MS) {
+    if (now - this.#tickAt >= STUCK_MS + (this.#limits.wayMs?.() ?? 0)) {
       this.#tickAt = now;
       if (overdueMs < LATE_MS) this.#lookForStuck(now);
       this.#makeRoom();

@@ -40,9 +40,7 @@ export function pipelining({ pipeline }: WireOptions, texts: Texts): Pipelining 
   if (pipeline === undefined) return undefined;
   return {
     ...pipeline,
-    get wayMs() {
-      return texts.wayMs;
-    },
+    wayMs: () => texts.wayMs,
     fits: (statement: Statement) => {
       const { text, values } = statement;
       const known = texts.known(text);

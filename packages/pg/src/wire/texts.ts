@@ -129,9 +129,9 @@ export class Texts {
     return this.#prepares && (this.#atOnce || info.uses > 1) && info.text.length <= MAX_LENGTH;
   }
 
-  /** How long the way takes at least. */
+  /** How long the way takes at least, as far as is known. */
   get wayMs(): number {
-    return this.#wayMs;
+    return Number.isFinite(this.#wayMs) ? this.#wayMs : 0;
   }
 
   /** A new connection had the server's first word after so long. */
@@ -145,8 +145,8 @@ export class Texts {
    */
   took(info: TextInfo, ms: number, sinceSentMs?: number): void {
     if (sinceSentMs !== undefined) {
-      const workedMs = Math.max(0, Math.min(ms, sinceSentMs - this.#wayMs));
-      info.followed(workedMs, SLOW_SHARED_MS + this.#wayMs / SHARED_SHARE);
+      const workedMs = Math.max(0, Math.min(ms, sinceSentMs - this.wayMs));
+      info.followed(workedMs, SLOW_SHARED_MS + this.wayMs / SHARED_SHARE);
       return;
     }
     this.#wayMs = Math.min(this.#wayMs, ms);

@@ -1,11 +1,10 @@
 /**
  * Shows a policy that was written outside the project: `slowCalls` tells of every call that took longer than it should.
- * It runs on the fake pool, so it needs no database; it would stand around a router or a real pool just the same.
+ * It runs on PGlite, so it needs no server; it would stand around a router or another pool just the same.
  */
 import { type Clock, compose, database, type Policy, policy, positiveMs, systemClock } from "@breakwater/core";
-import { emptyResult, failing, fakePool } from "@breakwater/core/testing";
-import { retry } from "@breakwater/policies";
-import { setTimeout as delay } from "node:timers/promises";
+import { fromPglite } from "@breakwater/pglite";
+import { chaos, retry } from "@breakwater/policies";
 
 interface SlowCallsOptions {
   /** A call that takes longer is told; milliseconds above 0. */
@@ -38,17 +37,18 @@ function slowCalls(options: SlowCallsOptions): Policy {
   });
 }
 
-// Every call takes 5 ms, the third one 80 ms, and the fourth fails once: what is measured includes its retry.
-const pool = fakePool(async (_operation, call) => {
-  await delay(call === 3 ? 80 : 5);
-  if (call === 4) throw failing();
-  return emptyResult;
-}, "orders");
+// The third call is held up for 80 ms, and the fourth fails once: what is measured includes its retry.
+const faults = chaos();
+faults.inject({ fault: "latency", latencyMs: 80, label: "invoice" });
+const failure = faults.inject({ fault: "error", sqlstate: "40001", label: "stock", times: 1 });
 
-await using db = database(compose(slowCalls({ overMs: 50 }), retry({ initialDelayMs: 1 }))(pool));
+const stack = compose(slowCalls({ overMs: 50 }), retry({ initialDelayMs: 1 }), faults);
+await using db = database(stack(fromPglite()));
+// The first call also starts the database.
+await db.ready();
 db.on("slow-calls:noticed", ({ label, tookMs }) => console.log(`${label} was slow: ${Math.round(tookMs)} ms`));
 
 for (const label of ["cart", "prices", "invoice", "stock"]) {
   await db.query("SELECT 1", undefined, { label });
 }
-console.log(`${pool.calls.length} attempts for 4 calls`);
+console.log(`${failure.hits} failure, and nobody heard of it`);

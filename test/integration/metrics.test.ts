@@ -245,7 +245,7 @@ describe("leakWatch", () => {
     const held = await new ShopDatabase().borrow();
     await until("the suspicion", () => suspected.length === 2);
     held.release();
-    const [copying, borrowing] = suspected.map(({ stack }) => stack?.split("\n")[0]);
+    const [copying, borrowing] = suspected.map((event) => event.stack?.split("\n")[0]);
     expect(copying).toContain("copySlowly");
     expect(borrowing).toContain("ShopDatabase.borrow");
   });

@@ -55,7 +55,8 @@ export interface LifecycleOptions {
   readonly onConnect?: OnConnect;
   /**
    * What is done to a connection before others get it: nothing (what was left open is rolled back in any case),
-   * `DISCARD ALL` followed by `onConnect`, or a function of one's own. @default false
+   * `DISCARD ALL` followed by `onConnect`, or a function of one's own. When it fails, or takes longer than 5 seconds, the
+   * connection is ended. @default false
    */
   readonly resetOnRelease?: ResetOnRelease;
   /** Whether a process may end while nothing but idle connections is left of it. @default false */

@@ -124,7 +124,7 @@ describe("spans", () => {
   });
 
   it("have the statement only where that is asked for, and then without its data", async () => {
-    const text = "SELECT * FROM users /* hunter2 */ WHERE name = 'hunter2' AND age IN (41, 42, 43) AND id = $1";
+    const text = "SELECT * FROM users /* hunter2 */ WHERE name = 'hunter2' AND age IN (4100.25, 4200.25, 4300.25) AND id = $1";
     const plain = stack(fakeDriver());
     await plain.query(text, ["hunter2"]);
     expect(sdk.spans[0]?.attributes).not.toHaveProperty("db.query.text");
@@ -133,7 +133,7 @@ describe("spans", () => {
     expect(sdk.spans[1]?.attributes["db.query.text"]).toBe(
       "SELECT * FROM users WHERE name = ? AND age IN (?) AND id = $1",
     );
-    expect(await everything()).not.toMatch(/hunter2|41|42|43/);
+    expect(await everything()).not.toMatch(/hunter2|4[123]00\.25/);
   });
 });
 

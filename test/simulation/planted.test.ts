@@ -39,7 +39,7 @@ const PLANTED: readonly [string, (given: SimulatedProcess) => Pool, readonly Sim
 ];
 
 /** Longest search for one bug; together with the shrinking it ends within a minute. */
-const LIMITS = { limitMs: 60_000, shrinkMs: 30_000 };
+const LIMITS = { limitMs: 60_000, shrinkMs: 45_000 };
 
 /** The bugs that show with a few calls; the one that loses permits needs as many as there are permits. */
 const SHORT = 10;

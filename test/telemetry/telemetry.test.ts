@@ -124,7 +124,8 @@ describe("spans", () => {
   });
 
   it("have the statement only where that is asked for, and then without its data", async () => {
-    const text = "SELECT * FROM users /* hunter2 */ WHERE name = 'hunter2' AND age IN (4100.25, 4200.25, 4300.25) AND id = $1";
+    const text =
+      "SELECT * FROM users /* hunter2 */ WHERE name = 'hunter2' AND age IN (4100.25, 4200.25, 4300.25) AND id = $1";
     const plain = stack(fakeDriver());
     await plain.query(text, ["hunter2"]);
     expect(sdk.spans[0]?.attributes).not.toHaveProperty("db.query.text");

@@ -1,6 +1,21 @@
 import { describe, expect, it } from "vitest";
 import { countOf, placeOf } from "./gtid.ts";
 
+describe("the place of a primary", () => {
+  it("is in the new history as soon as it may write, not only after its first write", () => {
+    const state = "0-2-50,0-1-100";
+    expect(placeOf("0-1-100", state, 2)).toEqual({ timeline: 100, position: 100n });
+    expect(placeOf("0-2-101", "0-1-100,0-2-101", 2)).toEqual({ timeline: 100, position: 101n });
+    // A replica that has followed it, and one that has not yet.
+    expect(placeOf("0-2-101", "0-1-100,0-2-101")).toEqual({ timeline: 100, position: 101n });
+    expect(placeOf("0-1-100", state)).toEqual({ timeline: 50, position: 100n });
+  });
+
+  it("is in the old history when it comes back with writes of its own", () => {
+    expect(placeOf("0-1-105", "0-2-50,0-1-105", 1)).toEqual({ timeline: 50, position: 105n });
+  });
+});
+
 describe("placeOf", () => {
   it("is the sequence number, on the timeline that began when the present writer took over", () => {
     expect(placeOf("0-1-100", "0-1-100")).toEqual({ timeline: 0, position: 100n });

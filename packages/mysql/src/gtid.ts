@@ -32,13 +32,17 @@ function parse(list: unknown): readonly Gtid[] {
  * Sequence numbers grow along a domain, across failovers too. So the number at which the present writer took over, which
  * is the last of anybody else's, grows with each change of the writer and is the same on all nodes that have followed it:
  * a server that comes back with what nobody else has is left behind with an older one.
+ *
+ * @param writer the server that writes now, by its id: of a primary itself, also before its first write, since it has taken over
+ * as soon as it may write. Undefined for a replica, which knows the writer by its last id.
  */
-export function placeOf(last: unknown, everybody: unknown): GtidPlace | undefined {
+export function placeOf(last: unknown, everybody: unknown, writer?: unknown): GtidPlace | undefined {
   const [present, ...others] = parse(last);
   if (present === undefined || others.length > 0) return undefined;
+  const writes = writer === undefined ? present.server : Number(writer);
   const takenOverAt = parse(everybody)
     .filter(({ domain, server, sequence }) => {
-      return domain === present.domain && server !== present.server && sequence <= present.sequence;
+      return domain === present.domain && server !== writes && sequence <= present.sequence;
     })
     .reduce((most, { sequence }) => (sequence > most ? sequence : most), 0n);
   if (takenOverAt > MAX_TIMELINE) return undefined;

@@ -18,11 +18,11 @@ interface Question {
  */
 const MARIADB: Question = {
   text: `SELECT @@global.read_only AS readonly, @@global.gtid_binlog_pos AS written, @@global.gtid_slave_pos AS applied,
-    @@global.gtid_binlog_state AS writers,
+    @@global.gtid_binlog_state AS writers, @@global.server_id AS own,
     (SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'SLAVE_RUNNING') AS replicates`,
-  state({ readonly, written, applied, writers, replicates }) {
+  state({ readonly, written, applied, writers, own, replicates }) {
     const replica = isOn(readonly) || replicates === "ON";
-    return stateOf(replica, placeOf(replica ? applied : written, writers));
+    return stateOf(replica, replica ? placeOf(applied, writers) : placeOf(written, writers, own));
   },
 };
 

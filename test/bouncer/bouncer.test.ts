@@ -32,7 +32,9 @@ const ADAPTERS: readonly [string, (port: number, max?: number, pooler?: "transac
   ],
 ];
 
-describe.skipIf(bouncerBinary === undefined)("through PgBouncer (BREAKWATER_PGBOUNCER names it)", () => {
+const missing = bouncerBinary === undefined ? " (skipped: no pgbouncer here; BREAKWATER_PGBOUNCER names it)" : "";
+
+describe.skipIf(bouncerBinary === undefined)(`through PgBouncer${missing}`, () => {
   let cluster: Cluster;
   let bouncers: Bouncer[] = [];
   const opened = new Set<Database>();

@@ -2,10 +2,10 @@ import { mysqlServer } from "@breakwater/mysql/testing";
 import { fromMysql2 } from "@breakwater/mysql2";
 import { afterAll, beforeAll, describe } from "vitest";
 import { type MariaCluster, startMariaCluster } from "../mysql/support/cluster.ts";
-import { DATABASE, USER, WHY_NOT } from "../mysql/support/server.ts";
+import { DATABASE, USER, SKIPPED, WHY_NOT } from "../mysql/support/server.ts";
 import { conformance } from "./adapter.ts";
 
-describe.skipIf(WHY_NOT)("on MariaDB", () => {
+describe.skipIf(WHY_NOT)(`on MariaDB${SKIPPED}`, () => {
   let cluster: MariaCluster;
   beforeAll(async () => {
     cluster = await startMariaCluster({ replicas: 0 });

@@ -14,9 +14,9 @@ import { fromMysql2, type FromMysql2Options, type Mysql2Result } from "@breakwat
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorOf } from "../support/wait.ts";
 import { type MariaCluster, startMariaCluster } from "./support/cluster.ts";
-import { WHY_NOT } from "./support/server.ts";
+import { SKIPPED, WHY_NOT } from "./support/server.ts";
 
-describe.skipIf(WHY_NOT)("mysql2 on MariaDB", () => {
+describe.skipIf(WHY_NOT)(`mysql2 on MariaDB${SKIPPED}`, () => {
   let cluster: MariaCluster;
   let db: Database;
   const pools: Pool[] = [];

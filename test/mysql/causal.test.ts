@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { causalPairs } from "./support/causal.ts";
 import { startMariaCluster } from "./support/cluster.ts";
-import { WHY_NOT } from "./support/server.ts";
+import { SKIPPED, WHY_NOT } from "./support/server.ts";
 
-describe.skipIf(WHY_NOT)("reads of one's own writes on MariaDB", () => {
+describe.skipIf(WHY_NOT)(`reads of one's own writes on MariaDB${SKIPPED}`, () => {
   it("are never stale, and the replica serves them", async () => {
     await using cluster = await startMariaCluster();
     const { stale, fromReplica, staleWithout } = await causalPairs(cluster, 1_000);

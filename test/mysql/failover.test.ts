@@ -4,11 +4,11 @@ import { describe, expect, it } from "vitest";
 import { NOTHING_AMISS } from "../support/history.ts";
 import { until } from "../support/wait.ts";
 import { startMariaCluster } from "./support/cluster.ts";
-import { WHY_NOT } from "./support/server.ts";
+import { SKIPPED, WHY_NOT } from "./support/server.ts";
 import { noConnectionLeft, stackOn } from "./support/stack.ts";
 import { prepare, truthOf, Workload } from "./support/workload.ts";
 
-describe.skipIf(WHY_NOT)("a failover of MariaDB under load", () => {
+describe.skipIf(WHY_NOT)(`a failover of MariaDB under load${SKIPPED}`, () => {
   it.each(["killed", "hung"])("is latency and nothing else: the primary is %s, its replica promoted", async (end) => {
     await using cluster = await startMariaCluster({ semiSync: true });
     await prepare(cluster);

@@ -9,7 +9,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorOf, until } from "../support/wait.ts";
 import { type MariaCluster, startMariaCluster } from "./support/cluster.ts";
-import { WHY_NOT } from "./support/server.ts";
+import { SKIPPED, WHY_NOT } from "./support/server.ts";
 
 const provoked = new Set<string>();
 const pools: Pool[] = [];
@@ -23,7 +23,7 @@ function failureBy(row: string, error: unknown): Failure {
   return failure;
 }
 
-describe.skipIf(WHY_NOT)("the failure table of MySQL, on MariaDB,", () => {
+describe.skipIf(WHY_NOT)(`the failure table of MySQL, on MariaDB,${SKIPPED}`, () => {
   let cluster: MariaCluster;
   let db: Database;
   const open = (config: Mysql2Config = {}, options: FromMysql2Options = {}): Database => {

@@ -4,12 +4,12 @@ import { mysql } from "@breakwater/mysql";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { errorOf, until } from "../support/wait.ts";
 import { type MariaCluster, startMariaCluster } from "./support/cluster.ts";
-import { WHY_NOT } from "./support/server.ts";
+import { SKIPPED, WHY_NOT } from "./support/server.ts";
 import { noConnectionLeft, stackOn } from "./support/stack.ts";
 
 const INSERT = "INSERT INTO orders (what) VALUES (?)";
 
-describe.skipIf(WHY_NOT)("the ledger on MariaDB", () => {
+describe.skipIf(WHY_NOT)(`the ledger on MariaDB${SKIPPED}`, () => {
   let cluster: MariaCluster;
   let db: Database;
   const admin = (text: string): Promise<Record<string, unknown>[]> => cluster.primary.server.ask("app", text);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { causalPairs } from "../../mysql/support/causal.ts";
 import { startMariaCluster } from "../../mysql/support/cluster.ts";
-import { WHY_NOT } from "../../mysql/support/server.ts";
+import { SKIPPED, WHY_NOT } from "../../mysql/support/server.ts";
 
-describe.skipIf(WHY_NOT)("reads of one's own writes on MariaDB", () => {
+describe.skipIf(WHY_NOT)(`reads of one's own writes on MariaDB${SKIPPED}`, () => {
   it("are never stale in 10,000 pairs", async () => {
     await using cluster = await startMariaCluster();
     const { stale, fromReplica } = await causalPairs(cluster, 10_000);

@@ -17,6 +17,9 @@ const INSTALLER = ["/usr/bin/mariadb-install-db", "/usr/local/bin/mariadb-instal
 export const WHY_NOT: string | undefined =
   BINARY === undefined || INSTALLER === undefined ? "there is no mariadbd on this machine" : undefined;
 
+/** Ends the title of tests that need a server: says, where they are skipped, why they are. */
+export const SKIPPED: string = WHY_NOT === undefined ? "" : ` (skipped: ${WHY_NOT})`;
+
 /** MariaDB refuses to run as root; "nobody" exists everywhere. */
 export const OWNER: { readonly uid: number; readonly gid: number } | undefined =
   process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined;

@@ -5,7 +5,7 @@ import type { PgSource } from "../config.ts";
 import { fromPg } from "../from-pg.ts";
 import type { PgConfig } from "../types.ts";
 import { identityOf } from "./identity.ts";
-import type { AsPgPoolOptions } from "./options.ts";
+import { type AsPgPoolOptions, CALL_OPTIONS } from "./options.ts";
 import type { PgStack } from "./pool.ts";
 
 /** Options of a client's face: what may be said of a call is said of each of its statements that go through the stack. */
@@ -71,17 +71,7 @@ export function readClientConfig(given: string | PgClientConfig | undefined): Re
   };
 }
 
-const FACE_OPTIONS = [
-  "access",
-  "idempotent",
-  "exactlyOnce",
-  "timeoutMs",
-  "signal",
-  "priority",
-  "consistency",
-  "label",
-  "drainMs",
-] as const;
+const FACE_OPTIONS = [...CALL_OPTIONS, "drainMs"] as const;
 
 /** Where a client's configuration leads. A connection string says it all; the environment completes all others. */
 function leadingThere(config: PgConfig, completed: PgConfig): PgConfig {

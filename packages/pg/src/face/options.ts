@@ -27,7 +27,8 @@ export interface FaceOptions {
   readonly drainMs: number;
 }
 
-const FACE_OPTIONS = [
+/** What may be said of every call of a face. */
+export const CALL_OPTIONS = [
   "access",
   "idempotent",
   "exactlyOnce",
@@ -36,10 +37,9 @@ const FACE_OPTIONS = [
   "priority",
   "consistency",
   "label",
-  "keepAfterError",
-  "clientsThroughStack",
-  "drainMs",
 ] as const;
+
+const FACE_OPTIONS = [...CALL_OPTIONS, "keepAfterError", "clientsThroughStack", "drainMs"] as const;
 
 /** @throws OptionError when an option is unknown or out of range, or the stack does not stand on `pg`. */
 export function checkFace(db: Database, options: AsPgPoolOptions): FaceOptions {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { database } from "../database.ts";
-import { UsageError } from "../errors.ts";
-import { driverPool } from "../adapter.ts";
-import { failureOf } from "../failure.ts";
-import type { Operation } from "../operation.ts";
+import { database } from "./database.ts";
+import { UsageError } from "../contract/errors.ts";
+import { driverPool } from "../call/adapter.ts";
+import { failureOf } from "../contract/failure.ts";
+import type { Operation } from "../contract/operation.ts";
 import { fakeDriver } from "../testing/fake-driver.ts";
 import { fakeDialect, fakePool } from "../testing/fake-pool.ts";
 import { ManualClock } from "../testing/manual-clock.ts";

@@ -1,11 +1,11 @@
 /**
  * What a `Database` does with more than one statement, or with more rows than one answer should hold.
  */
-import { type CallOptions, checkTransaction } from "../call-options.ts";
-import type { Clock } from "../clock.ts";
-import type { Access, OperationContext, TransactionOptions } from "../operation.ts";
-import { queryOperation } from "../operation.ts";
-import type { Connection, Pool, QueryResult, Statement } from "../pool.ts";
+import { type CallOptions, checkTransaction } from "./call-options.ts";
+import type { Clock } from "../waiting/clock.ts";
+import type { Access, OperationContext, TransactionOptions } from "../contract/operation.ts";
+import { queryOperation } from "../contract/operation.ts";
+import type { Connection, Pool, QueryResult, Statement } from "../contract/pool.ts";
 import {
   copyAccess,
   copyInto,

@@ -1,8 +1,8 @@
 /**
  * What people do on one connection, whoever holds it: the same for a borrowed one and for a transaction.
  */
-import { UsageError } from "../errors.ts";
-import type { Connection, QueryResult, Statement } from "../pool.ts";
+import { UsageError } from "../contract/errors.ts";
+import type { Connection, QueryResult, Statement } from "../contract/pool.ts";
 import { copyInto, copyOut, type CopySource, type CopyTable, copyText, piecesOf, piecesOut } from "./copy.ts";
 import { notification } from "./notify.ts";
 import { beginFor, checkHeldStream, isInTransaction, openCursor, type Part, type Parts, rowsOf } from "./row-stream.ts";

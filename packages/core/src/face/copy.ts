@@ -1,11 +1,11 @@
 /**
  * COPY: rows in bulk, in and out, as the database's own format has them.
  */
-import type { Dialect } from "../dialect.ts";
-import { UsageError } from "../errors.ts";
-import type { Access } from "../operation.ts";
-import { flag, knownOptions, oneOf } from "../options.ts";
-import type { Connection } from "../pool.ts";
+import type { Dialect } from "../contract/dialect.ts";
+import { UsageError } from "../contract/errors.ts";
+import type { Access } from "../contract/operation.ts";
+import { flag, knownOptions, oneOf } from "../contract/options.ts";
+import type { Connection } from "../contract/pool.ts";
 import { unable } from "./row-stream.ts";
 import type { Pieces, Source } from "./source.ts";
 import { sql } from "./sql.ts";

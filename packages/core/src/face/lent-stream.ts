@@ -1,10 +1,10 @@
 /**
  * A stream that has a connection, and a transaction on it, to itself.
  */
-import type { Clock, Timer } from "../clock.ts";
-import { TimeoutError } from "../errors.ts";
-import type { OperationContext } from "../operation.ts";
-import type { Connection, Pool, Statement } from "../pool.ts";
+import type { Clock, Timer } from "../waiting/clock.ts";
+import { TimeoutError } from "../contract/errors.ts";
+import type { OperationContext } from "../contract/operation.ts";
+import type { Connection, Pool, Statement } from "../contract/pool.ts";
 import { deferred } from "./deferred.ts";
 import { beginFor, type Cursor, openCursor, type Part, type Parts } from "./row-stream.ts";
 

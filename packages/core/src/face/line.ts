@@ -1,10 +1,10 @@
 /**
  * One connection that listens: to which channels, and until when.
  */
-import type { Clock } from "../clock.ts";
-import type { NotificationTexts } from "../dialect.ts";
-import type { DriverNotification } from "../driver.ts";
-import type { Connection } from "../pool.ts";
+import type { Clock } from "../waiting/clock.ts";
+import type { NotificationTexts } from "../contract/dialect.ts";
+import type { DriverNotification } from "../contract/driver.ts";
+import type { Connection } from "../contract/pool.ts";
 import { deferred } from "./deferred.ts";
 import { unable } from "./row-stream.ts";
 

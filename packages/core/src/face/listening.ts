@@ -1,13 +1,13 @@
 /**
  * Channels of one database, all heard over one connection, which is opened again when it is lost.
  */
-import { type Clock, type Random, sleep } from "../clock.ts";
-import type { NotificationTexts } from "../dialect.ts";
-import type { DriverNotification } from "../driver.ts";
-import { messageOf, PoolClosedError, UsageError } from "../errors.ts";
-import type { OperationContext } from "../operation.ts";
-import { knownOptions } from "../options.ts";
-import type { Pool } from "../pool.ts";
+import { type Clock, type Random, sleep } from "../waiting/clock.ts";
+import type { NotificationTexts } from "../contract/dialect.ts";
+import type { DriverNotification } from "../contract/driver.ts";
+import { messageOf, PoolClosedError, UsageError } from "../contract/errors.ts";
+import type { OperationContext } from "../contract/operation.ts";
+import { knownOptions } from "../contract/options.ts";
+import type { Pool } from "../contract/pool.ts";
 import { type Deferred, deferred } from "./deferred.ts";
 import { Line } from "./line.ts";
 import { unable } from "./row-stream.ts";

@@ -1,7 +1,7 @@
 /**
  * Notifications: what is sent, and who may.
  */
-import type { Statement } from "../pool.ts";
+import type { Statement } from "../contract/pool.ts";
 import { unable } from "./row-stream.ts";
 import type { FaceHost } from "./together.ts";
 

@@ -1,11 +1,11 @@
 /**
  * Rows of one statement that are read as they are needed, a part at a time.
  */
-import type { Dialect } from "../dialect.ts";
-import type { DriverCursor } from "../driver.ts";
-import { UsageError } from "../errors.ts";
-import { knownOptions, positiveInteger, positiveMs } from "../options.ts";
-import type { Connection, Statement } from "../pool.ts";
+import type { Dialect } from "../contract/dialect.ts";
+import type { DriverCursor } from "../contract/driver.ts";
+import { UsageError } from "../contract/errors.ts";
+import { knownOptions, positiveInteger, positiveMs } from "../contract/options.ts";
+import type { Connection, Statement } from "../contract/pool.ts";
 
 /** How a result is read. */
 export interface StreamOptions {

@@ -1,8 +1,8 @@
 /**
  * Calls for one statement whose answer is wanted in a smaller form than a result.
  */
-import { BreakwaterError } from "../errors.ts";
-import type { QueryResult, Statement } from "../pool.ts";
+import { BreakwaterError } from "../contract/errors.ts";
+import type { QueryResult, Statement } from "../contract/pool.ts";
 import { withOwnFields } from "./statement.ts";
 
 /** A statement gave another number of rows than was asked for. It has been carried out. */

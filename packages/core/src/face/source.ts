@@ -1,8 +1,8 @@
 /**
  * What callers bring to be sent a piece at a time, and whether it can be brought a second time.
  */
-import { RolledBackError, UsageError } from "../errors.ts";
-import { failureOf, noteFailure } from "../failure.ts";
+import { RolledBackError, UsageError } from "../contract/errors.ts";
+import { failureOf, noteFailure } from "../contract/failure.ts";
 
 /** Pieces in a row. A function is called for each attempt, and makes what can be read once of what can be read again. */
 export type Source<T> = Iterable<T> | AsyncIterable<T> | (() => Iterable<T> | AsyncIterable<T>);

@@ -1,7 +1,7 @@
 /**
  * Statements written as templates: what stands in `${…}` becomes a parameter, never a part of the text.
  */
-import type { Statement } from "../pool.ts";
+import type { Statement } from "../contract/pool.ts";
 
 /** How a database wants parameters and names written. */
 export interface SqlStyle {

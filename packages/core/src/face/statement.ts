@@ -1,8 +1,8 @@
 /**
  * What people pass as a statement.
  */
-import { UsageError } from "../errors.ts";
-import type { Statement } from "../pool.ts";
+import { UsageError } from "../contract/errors.ts";
+import type { Statement } from "../contract/pool.ts";
 
 /** Most parameters of one statement: the protocols count them in two bytes, and drivers do not look. */
 const MAX_VALUES = 65_535;

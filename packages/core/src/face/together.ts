@@ -1,9 +1,9 @@
 /**
  * Many statements that are one: all of them stand, or none.
  */
-import type { Dialect } from "../dialect.ts";
-import { UsageError } from "../errors.ts";
-import type { Connection, QueryResult, Statement } from "../pool.ts";
+import type { Dialect } from "../contract/dialect.ts";
+import { UsageError } from "../contract/errors.ts";
+import type { Connection, QueryResult, Statement } from "../contract/pool.ts";
 import { noteIndex } from "./failed-index.ts";
 import type { Pieces } from "./source.ts";
 

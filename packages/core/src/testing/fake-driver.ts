@@ -1,8 +1,8 @@
 /**
  * A driver without a database, for units of what stands on drivers.
  */
-import type { Driver, DriverConnection, DriverListener, TransactionStatus } from "../driver.ts";
-import type { QueryResult, Statement } from "../pool.ts";
+import type { Driver, DriverConnection, DriverListener, TransactionStatus } from "../contract/driver.ts";
+import type { QueryResult, Statement } from "../contract/pool.ts";
 
 /** What a fake connection answers: returns a result or a promise of one, or throws. */
 export type FakeReply = (statement: Statement, connection: FakeConnection) => unknown;

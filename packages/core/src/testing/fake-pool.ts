@@ -1,19 +1,19 @@
 /**
  * A pool without a database, for units. Tests of what a database does use a real one.
  */
-import type { Dialect, NodeState } from "../dialect.ts";
-import { PoolClosedError } from "../errors.ts";
-import { Events } from "../events.ts";
-import { type Failure, noteFailure } from "../failure.ts";
-import { noMetrics } from "../metrics.ts";
+import type { Dialect, NodeState } from "../contract/dialect.ts";
+import { PoolClosedError } from "../contract/errors.ts";
+import { Events } from "../contract/events.ts";
+import { type Failure, noteFailure } from "../contract/failure.ts";
+import { noMetrics } from "../measure/metrics.ts";
 import {
   type Operation,
   type OperationContext,
   operationContext,
   type QueryOperation,
   queryOperation,
-} from "../operation.ts";
-import type { Pool, QueryResult } from "../pool.ts";
+} from "../contract/operation.ts";
+import type { Pool, QueryResult } from "../contract/pool.ts";
 
 /** What a fake pool does with a call: returns a value, or throws. */
 export type Answer = (operation: Operation<unknown>, call: number) => unknown;

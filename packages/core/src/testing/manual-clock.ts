@@ -1,7 +1,7 @@
 /**
  * Time that moves only when it is told to.
  */
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer } from "../waiting/clock.ts";
 
 interface Waiting {
   readonly due: number;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { failureOf } from "../../failure.ts";
-import { database } from "../../database.ts";
+import { failureOf } from "../../contract/failure.ts";
+import { database } from "../../face/database.ts";
 import { type Case, errorOf, failure, has, until } from "./trial.ts";
 
 /** What ends a statement before its time. */

@@ -4,12 +4,12 @@
  *     for (const { name, run } of policyConformance((clock) => mine({ clock }))) test(name, run);
  */
 import assert from "node:assert/strict";
-import { Causality } from "../../causality.ts";
-import type { Clock } from "../../clock.ts";
-import { failureOf } from "../../failure.ts";
-import { type Operation, operationContext, queryOperation } from "../../operation.ts";
-import { compose, type Policy } from "../../policy.ts";
-import type { Pool } from "../../pool.ts";
+import { Causality } from "../../contract/causality.ts";
+import type { Clock } from "../../waiting/clock.ts";
+import { failureOf } from "../../contract/failure.ts";
+import { type Operation, operationContext, queryOperation } from "../../contract/operation.ts";
+import { compose, type Policy } from "../../contract/policy.ts";
+import type { Pool } from "../../contract/pool.ts";
 import { emptyResult, fakeDialect, type FakePool, fakePool } from "../fake-pool.ts";
 import { ManualClock } from "../manual-clock.ts";
 import type { ConformanceTest } from "./subject.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { database, type Database } from "../../database.ts";
-import type { LifecycleOptions } from "../../lifecycle.ts";
-import { type Operation, operationContext, queryOperation } from "../../operation.ts";
+import { database, type Database } from "../../face/database.ts";
+import type { LifecycleOptions } from "../../store/lifecycle.ts";
+import { type Operation, operationContext, queryOperation } from "../../contract/operation.ts";
 import { type Case, errorOf, until } from "./trial.ts";
 import type { Trial } from "./trial.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { failureOf } from "../../failure.ts";
+import { failureOf } from "../../contract/failure.ts";
 import { type Case, errorOf, failure, has, plain } from "./trial.ts";
 
 /** What a statement does. */

@@ -1,8 +1,8 @@
 /**
  * What the conformance suite must be told: the adapter, the server that it speaks to, and how that server is spoken to.
  */
-import type { LifecycleOptions } from "../../lifecycle.ts";
-import type { Pool } from "../../pool.ts";
+import type { LifecycleOptions } from "../../store/lifecycle.ts";
+import type { Pool } from "../../contract/pool.ts";
 
 /** What not every adapter, or not every database, can do. */
 export type Ability =

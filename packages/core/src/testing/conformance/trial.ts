@@ -3,10 +3,10 @@
  */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { database, type Database } from "../../database.ts";
-import { type Failure, failureOf } from "../../failure.ts";
-import type { LifecycleOptions } from "../../lifecycle.ts";
-import type { Pool } from "../../pool.ts";
+import { database, type Database } from "../../face/database.ts";
+import { type Failure, failureOf } from "../../contract/failure.ts";
+import type { LifecycleOptions } from "../../store/lifecycle.ts";
+import type { Pool } from "../../contract/pool.ts";
 import type { Ability, AdapterUnderTest, ConformanceLanguage, ConformanceServer } from "./subject.ts";
 
 /** Longest that anything is awaited, in milliseconds: ten times what a loaded machine needs. */

@@ -1,0 +1,84 @@
+/**
+ * What a caller may say of one call, and the check of it.
+ */
+import { type Access, type Consistency, type Priority, type TransactionOptions } from "../contract/operation.ts";
+import { flag, knownOptions, oneOf, positiveMs, text } from "../contract/options.ts";
+
+/** What a caller may say of one call. */
+export interface CallOptions {
+  /** Read or write. @default what the statement's text says; for transactions and connections, write */
+  readonly access?: Access;
+  /** Running the call twice does no more than running it once: it may be repeated when its outcome is unknown. @default false */
+  readonly idempotent?: boolean;
+  /**
+   * Sends an autocommit write as a transaction that can be resolved when its answer is lost. Needs `commitResolution` in
+   * the stack, as the preset has it. @default what the stack says
+   */
+  readonly exactlyOnce?: boolean;
+  /**
+   * The caller's own name for this piece of work, for the ledger of `commitResolution`: a call under a name that has been
+   * committed before returns the first outcome and does nothing.
+   */
+  readonly idempotencyKey?: string;
+  /** Longest that the call may take, all attempts together, in milliseconds. @default what the stack says */
+  readonly timeoutMs?: number;
+  /** Ends the call. Its rejection is the signal's reason; a write that had been sent ends in `OutcomeUnknownError`. */
+  readonly signal?: AbortSignal;
+  /** @default "normal" */
+  readonly priority?: Priority;
+  /** How fresh a read must be. @default "session" */
+  readonly consistency?: Consistency;
+  /** Names the kind of call in events and metrics. */
+  readonly label?: string;
+}
+
+const CALL_OPTIONS = [
+  "access",
+  "idempotent",
+  "exactlyOnce",
+  "idempotencyKey",
+  "timeoutMs",
+  "signal",
+  "priority",
+  "consistency",
+  "label",
+] as const;
+const TRANSACTION_OPTIONS = [...CALL_OPTIONS, "isolation", "readOnly", "deferrable"] as const;
+const ISOLATIONS = ["read uncommitted", "read committed", "repeatable read", "serializable"] as const;
+
+/** Checks what a caller said of a call. @throws OptionError when it is unknown or out of range. */
+export function checkCall(options: CallOptions): CallOptions {
+  const given = knownOptions("call", options, CALL_OPTIONS);
+  if (given.access !== undefined) oneOf("call.access", given.access, ["read", "write"]);
+  if (given.idempotent !== undefined) flag("call.idempotent", given.idempotent);
+  if (given.exactlyOnce !== undefined) flag("call.exactlyOnce", given.exactlyOnce);
+  if (given.idempotencyKey !== undefined) text("call.idempotencyKey", given.idempotencyKey);
+  if (given.timeoutMs !== undefined) positiveMs("call.timeoutMs", given.timeoutMs);
+  if (given.priority !== undefined) oneOf("call.priority", given.priority, ["critical", "normal", "sheddable"]);
+  if (given.consistency !== undefined) oneOf("call.consistency", given.consistency, ["eventual", "session", "strong"]);
+  if (given.label !== undefined) text("call.label", given.label);
+  if (given.signal !== undefined && !(given.signal instanceof AbortSignal)) {
+    throw new TypeError("option call.signal must be an AbortSignal");
+  }
+  return given;
+}
+
+/**
+ * Takes apart what a caller said of a transaction: how it begins, and the call itself, which is not checked yet.
+ * @throws OptionError when an option is unknown or out of range.
+ */
+export function checkTransaction(options: CallOptions & TransactionOptions): {
+  readonly begins: TransactionOptions;
+  readonly call: CallOptions;
+} {
+  const { isolation, readOnly, deferrable, ...call } = knownOptions("transaction", options, TRANSACTION_OPTIONS);
+  if (isolation !== undefined) oneOf("transaction.isolation", isolation, ISOLATIONS);
+  if (readOnly !== undefined) flag("transaction.readOnly", readOnly);
+  if (deferrable !== undefined) flag("transaction.deferrable", deferrable);
+  const begins = {
+    ...(isolation === undefined ? {} : { isolation }),
+    ...(readOnly === undefined ? {} : { readOnly }),
+    ...(deferrable === undefined ? {} : { deferrable }),
+  };
+  return { begins, call };
+}

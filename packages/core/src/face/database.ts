@@ -1,0 +1,298 @@
+/**
+ * The face that people hold: plain calls in, operations out. Policies never see it.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { type CallOptions, checkCall, checkTransaction } from "./call-options.ts";
+import { Causality } from "../contract/causality.ts";
+import { type Clock, type Random, systemClock } from "../waiting/clock.ts";
+import { type Controls, controlsOf } from "../contract/controls.ts";
+import { UsageError } from "../contract/errors.ts";
+import type { EventMap, Listener } from "../contract/events.ts";
+import { type Explained, explained } from "../trace/explain.ts";
+import { Bulk } from "./bulk.ts";
+import { runHooks } from "./hooks.ts";
+import { Listening } from "./listening.ts";
+import { apart, toStatement } from "./statement.ts";
+import { HeldConnection } from "../call/held-connection.ts";
+import {
+  type Access,
+  type OperationContext,
+  operationContext,
+  queryOperation,
+  type TransactionOptions,
+} from "../contract/operation.ts";
+import { knownOptions, nonNegativeMs, positiveMs } from "../contract/options.ts";
+import type { CloseOptions, NodeStats, Pool, PoolBounds, PoolStats, QueryResult, Statement } from "../contract/pool.ts";
+import { Transaction } from "../call/transaction.ts";
+
+/** How the database is. */
+export interface Health {
+  /** `ok`: all answers; `degraded`: it answers, but a node is down; `down`: it does not answer. */
+  readonly status: "ok" | "degraded" | "down";
+  /** How long the answer took, in milliseconds; undefined when there was none. */
+  readonly latencyMs: number | undefined;
+  /** Why it is down. */
+  readonly error: unknown;
+  readonly nodes: readonly NodeStats[];
+}
+
+/** Options of the face. */
+export interface DatabaseOptions {
+  /** Source of the time; the same as the stack's. @default systemClock */
+  readonly clock?: Clock;
+  /** Dice for the pauses of `listen`. @default Math.random */
+  readonly random?: Random;
+}
+
+/** Options of a session. */
+export interface SessionOptions {
+  /** What another process's session has seen, as its `token` told. */
+  readonly token?: string;
+}
+
+/** Makes the face of a finished stack. */
+export function database(pool: Pool, options: DatabaseOptions = {}): Database {
+  return new Database(pool, options);
+}
+
+/** A database, as service code uses it. */
+export class Database extends Bulk {
+  /** The stack behind it, for what works on pools. */
+  readonly pool: Pool;
+  protected readonly clock: Clock;
+  protected readonly resolves: boolean;
+  readonly #random: Random;
+  #listening: Listening | undefined;
+  readonly #causality: Causality;
+  // Calls made inside `runInSession` find their session here.
+  readonly #sessions: AsyncLocalStorage<Causality>;
+  readonly #parent: Database | undefined;
+
+  constructor(
+    pool: Pool,
+    options: DatabaseOptions = {},
+    session?: { readonly parent: Database; readonly causality: Causality },
+  ) {
+    super();
+    if (typeof pool?.execute !== "function")
+      throw new TypeError("database() must be given a pool, such as the result of fromPg()");
+    this.pool = pool;
+    this.resolves = pool.layers.some((layer) => layer.name === "commit-resolution");
+    const { clock = systemClock, random = Math.random } = knownOptions("database", options, ["clock", "random"]);
+    this.clock = clock;
+    this.#random = random;
+    this.#parent = session?.parent;
+    this.#causality = session?.causality ?? new Causality(false);
+    this.#sessions = session === undefined ? new AsyncLocalStorage() : session.parent.#sessions;
+  }
+
+  /**
+   * Runs one statement: `query(text, values?, options?)` or `query({ text, values, … }, options?)`.
+   * @throws the driver's own error, the same object; a `RejectedError` when it was not sent; a `TimeoutError`; an
+   * `OutcomeUnknownError` when it may have been carried out.
+   */
+  query<Row = Record<string, unknown>>(
+    statement: string | Statement,
+    values?: readonly unknown[] | CallOptions,
+    options?: CallOptions,
+  ): Promise<QueryResult<Row>> {
+    try {
+      const [parameters, given] = apart(values, options);
+      const made = toStatement(this.pool.name, statement, parameters);
+      const context = this.context(given, () => (this.pool.dialect.classify(made.text) === "read" ? "read" : "write"));
+      return this.pool.execute(queryOperation<Row>(made, context));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Runs `run` in a transaction: committed when it returns, rolled back when it throws, run again as a whole when the
+   * database asks for that. What `run` does elsewhere happens once per attempt.
+   */
+  async transaction<T>(
+    run: (transaction: Transaction) => Promise<T>,
+    options: CallOptions & TransactionOptions = {},
+  ): Promise<T> {
+    if (typeof run !== "function") throw new UsageError(this.pool.name, "transaction() was not given a function");
+    const { begins, call } = checkTransaction(options);
+    let hooks: (() => unknown)[] = [];
+    const value = await this.pool.execute<T>({
+      ...this.context(call, () => (begins.readOnly === true ? "read" : "write")),
+      kind: "transaction",
+      transaction: begins,
+      run: async (connection, attempt) => {
+        hooks = [];
+        return Transaction.run(new Transaction(this.pool, connection, attempt, hooks), run);
+      },
+    });
+    await runHooks(hooks);
+    return value;
+  }
+
+  /** Borrows a connection until `release()`. What is done on it is never repeated. */
+  connect(options: CallOptions = {}): Promise<HeldConnection> {
+    return new Promise((resolve, reject) => {
+      const context = this.context(options, () => "write");
+      this.pool
+        .execute<void>({
+          ...context,
+          kind: "session",
+          run: (connection) =>
+            new Promise((done) => {
+              resolve(new HeldConnection(this.pool, connection, done));
+            }),
+        })
+        // Once the connection is handed out this is a no-op: its holder hears of trouble from its own statements.
+        .catch(reject);
+    });
+  }
+
+  /**
+   * A `Database` whose reads see its own writes, and what its token stands for, and never go back in time. It shares
+   * the stack: closing it ends nothing.
+   * @throws RangeError when `token` is none.
+   */
+  session(options: SessionOptions = {}): Database {
+    const { token } = knownOptions("session", options, ["token"]);
+    return this.#beside(this.pool, new Causality(true, token));
+  }
+
+  #beside(pool: Pool, causality: Causality): Database {
+    const parent = this.#parent ?? this;
+    return new Database(pool, { clock: this.clock, random: this.#random }, { parent, causality });
+  }
+
+  /**
+   * Runs a function in a session of its own: every call of this `Database` made inside it, however deep, belongs to it.
+   * @throws RangeError when `token` is none.
+   */
+  runInSession<T>(run: () => T, options: SessionOptions = {}): T {
+    const { token } = knownOptions("session", options, ["token"]);
+    return this.#sessions.run(new Causality(true, token), run);
+  }
+
+  /**
+   * What has been written and seen so far, as an opaque text for another process: a header, a cookie, a message. Inside
+   * `runInSession`, that session's.
+   */
+  get token(): string {
+    return this.#causal.token;
+  }
+
+  /** Includes what another process has written and seen. @throws RangeError when the text is no token. */
+  include(token: string): void {
+    this.#causal.merge(token);
+  }
+
+  get #causal(): Causality {
+    return this.#parent === undefined ? (this.#sessions.getStore() ?? this.#causality) : this.#causality;
+  }
+
+  protected get listening(): Listening {
+    if (this.#parent !== undefined) return this.#parent.listening;
+    // What it does changes nothing that a read would have to see.
+    const context = (): OperationContext => ({
+      ...this.context({ access: "write" }, () => "write"),
+      causality: undefined,
+    });
+    this.#listening ??= new Listening({ pool: this.pool, clock: this.clock, random: this.#random, context });
+    return this.#listening;
+  }
+
+  /** Runs calls and tells of each how it went: its layers, the nodes tried and why, its waits, its end. Never rejects. */
+  explain<T>(run: (db: Database) => Promise<T>): Promise<Explained<T>> {
+    return explained(this.pool, this.clock, async (pool) => run(this.#beside(pool, this.#causal)));
+  }
+
+  /** An immutable snapshot of pool, policies and nodes. */
+  stats(): PoolStats {
+    return this.pool.stats();
+  }
+
+  /** Asks the database for an answer, and says how its nodes stand. Never rejects for a database that is down. */
+  async health(options: { readonly timeoutMs?: number } = {}): Promise<Health> {
+    const { timeoutMs = 2_000 } = knownOptions("health", options, ["timeoutMs"]);
+    positiveMs("health.timeoutMs", timeoutMs);
+    const started = this.clock.now();
+    const outcome = await this.query("SELECT 1", { timeoutMs, access: "read", consistency: "eventual" }).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    const { nodes } = this.pool.stats();
+    const primary = nodes.find((node) => node.role === "primary" && node.state === "up");
+    if (outcome !== undefined || (nodes.length > 0 && primary === undefined)) {
+      return { status: "down", latencyMs: undefined, error: outcome?.error, nodes };
+    }
+    const status = nodes.every((node) => node.state === "up") ? "ok" : "degraded";
+    return { status, latencyMs: this.clock.now() - started, error: undefined, nodes };
+  }
+
+  /** What may be changed while it runs: every policy's limits, by name. */
+  get controls(): Controls {
+    return controlsOf(this.pool);
+  }
+
+  /** Hears an event until the returned function is called. A listener that throws breaks no call. */
+  on<Name extends keyof EventMap>(name: Name, listener: Listener<Name>): () => void {
+    return this.pool.events.on(name, listener);
+  }
+
+  /** Opens the connections to be kept, on every node, or one on each. @throws the driver's error, or a `TimeoutError`. */
+  async ready(): Promise<void> {
+    await this.pool.ready?.();
+  }
+
+  /**
+   * Changes how many connections are kept and how many there may be, on every node; nothing that runs or waits is
+   * disturbed. @throws OptionError when a bound is out of range; UsageError when the size is not the pool's to decide.
+   */
+  resize(bounds: PoolBounds): void {
+    if (this.pool.resize === undefined) throw new UsageError(this.pool.name, "its size cannot be changed");
+    this.pool.resize(knownOptions("resize", bounds, ["min", "max"]));
+  }
+
+  /** Refuses new calls, waits for running ones up to `drainMs`, then ends every connection. Idempotent. */
+  async close(options: CloseOptions = {}): Promise<void> {
+    const { drainMs } = knownOptions("close", options, ["drainMs"]);
+    // Before the policies hear of it: a stack that is closed in part is neither open nor closed.
+    if (drainMs !== undefined) nonNegativeMs("close.drainMs", drainMs);
+    if (this.#parent !== undefined) return;
+    // Without anything to wait for the pool hears of it at once: the first word on `drainMs` counts.
+    if (this.#listening !== undefined) await this.#listening.close();
+    await this.pool.close(options);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /**
+   * What is known of a call with these options, for a face that makes operations of its own: `access` is asked when the
+   * options do not say it.
+   */
+  context(options: CallOptions | undefined, access: () => Access): OperationContext {
+    const causality = this.#causal;
+    if (options === undefined) return { ...operationContext(access()), causality };
+    const given = checkCall(options);
+    if ((given.exactlyOnce === true || given.idempotencyKey !== undefined) && !this.resolves) {
+      throw new UsageError(this.pool.name, "exactlyOnce and idempotencyKey need commitResolution in the stack");
+    }
+    const { timeoutMs } = given;
+    const base = operationContext(given.access ?? access());
+    return {
+      ...base,
+      accessSaid: given.access !== undefined,
+      // What stands in the ledger under its key is not done again, so such a call may be repeated.
+      idempotent: given.idempotent ?? given.idempotencyKey !== undefined,
+      exactlyOnce: given.exactlyOnce,
+      idempotencyKey: given.idempotencyKey,
+      deadline: timeoutMs === undefined ? base.deadline : this.clock.now() + timeoutMs,
+      signal: given.signal,
+      priority: given.priority ?? base.priority,
+      consistency: given.consistency ?? base.consistency,
+      causality,
+      label: given.label,
+    };
+  }
+}

@@ -2,7 +2,8 @@
  * What the law says of an observed error, in its own shorthand, and how that is compared with the judge and the truth.
  */
 import type { Failure, Phase, Situation } from "@breakwater/core";
-import { type Column, FAILURE_TABLE, judge, type PostgresSituation } from "@breakwater/postgres";
+import type { Column } from "@breakwater/core/failures";
+import { FAILURE_TABLE, judge } from "@breakwater/postgres";
 import type { Session } from "./lab.ts";
 
 /** One error that was provoked. */
@@ -19,7 +20,7 @@ export interface Observation {
   /** Whether the database has kept what the call wrote; left out where it wrote nothing. */
   readonly kept?: boolean;
   /** Where the call was; the column's own situation unless said. */
-  readonly at?: PostgresSituation;
+  readonly at?: Situation;
   /** The phase that the judge must find, where it is not the situation's. */
   readonly phase?: Phase;
   /** The connection that the error came on: it must go on working where the judge says that it is kept. */

@@ -2,6 +2,7 @@
  * The rows of the failure table that say they were measured, each provoked on a real server.
  */
 import { database, type Database, type Failure, failureOf, type Pool } from "@breakwater/core";
+import { SOCKET_ROWS } from "@breakwater/core/failures";
 import { FAILURE_TABLE } from "@breakwater/mysql";
 import { fromMysql2, type FromMysql2Options, type Mysql2Config } from "@breakwater/mysql2";
 import { once } from "node:events";
@@ -67,7 +68,9 @@ describe.skipIf(WHY_NOT)(`the failure table of MySQL, on MariaDB,${SKIPPED}`, ()
   afterAll(async () => {
     await Promise.all(pools.map((pool) => pool.close({ drainMs: 0 })));
     await cluster.close();
-    const measured = FAILURE_TABLE.filter(({ evidence }) => evidence === "measured").map(({ name }) => name);
+    // What the link itself says is the same for every database, and provoked with PostgreSQL.
+    const own = FAILURE_TABLE.filter((row) => !SOCKET_ROWS.includes(row));
+    const measured = own.filter(({ evidence }) => evidence === "measured").map(({ name }) => name);
     expect(measured.filter((name) => !provoked.has(name))).toEqual([]);
   });
 
@@ -293,7 +296,7 @@ describe.skipIf(WHY_NOT)(`the failure table of MySQL, on MariaDB,${SKIPPED}`, ()
     silent.close();
     await once(silent, "close");
     const absent = errorOf(open({ port }).query("SELECT 1"));
-    expect(failureBy("failed connect", await absent)).toMatchObject({ retry: "other-node", phase: "connect" });
+    expect(failureBy("ECONNREFUSED", await absent)).toMatchObject({ retry: "other-node", phase: "connect" });
   });
 
   it("says what may have been kept when the link is reset", async () => {

@@ -1,4 +1,4 @@
 /** What errors mean. */
 export { judge } from "./judge.ts";
-export type { Advice, Column, FailureRow, Match, Verdict, Verdicts } from "./row.ts";
+export type { FailureRow, Match } from "./row.ts";
 export { FAILURE_TABLE } from "./table.ts";

@@ -1,7 +1,8 @@
 /**
  * Rows for what the server says of the link: connecting, logging in, being thrown out.
  */
-import { type FailureRow, LOST, REFUSED, WRONG } from "./row.ts";
+import { LOST, REFUSED, WRONG } from "@breakwater/core/failures";
+import type { FailureRow } from "./row.ts";
 
 const MYSQL = "MySQL 8.4 error reference";
 const MARIADB = "MariaDB error codes";

@@ -1,7 +1,8 @@
 /**
  * Rows for what the server answers to statements: conflicts, limits, roles, lack of resources, and what is left.
  */
-import { type FailureRow, WRONG } from "./row.ts";
+import { WRONG } from "@breakwater/core/failures";
+import type { FailureRow } from "./row.ts";
 
 const MYSQL = "MySQL 8.4 error reference";
 const MARIADB = "MariaDB error codes";

@@ -1,16 +1,12 @@
 /**
- * Reads what an error says of itself. Errors come from drivers, sockets and users' own streams: any property may be
- * missing, of another type, or throw when it is read.
+ * Reads what an error of PostgreSQL says of itself.
  */
+import { commonFacts, type Facts, textIn } from "@breakwater/core/failures";
 import type { Severity } from "./row.ts";
 
 /** What an error says of itself, as far as it could be read. */
-export interface Facts {
-  readonly code: string;
-  readonly message: string;
+export interface PostgresFacts extends Facts {
   readonly routine: string;
-  readonly syscall: string;
-  readonly name: string;
   readonly severity: Severity;
   /** Whether `code` is an SQLSTATE. */
   readonly sqlstate: boolean;
@@ -39,34 +35,13 @@ const FATAL_CODES = new Set(["57P01", "57P02", "57P03", "57P04", "57P05", "25P03
 /** Five characters as the standard has them. Names of system errors look alike (EPIPE), but no class begins with E. */
 const SQLSTATE = /^[0-9A-DF-Z][0-9A-Z]{4}$/;
 
-/** A property, or undefined where there is none or reading it throws. */
-export function peek(value: unknown, key: string): unknown {
-  if ((typeof value !== "object" || value === null) && typeof value !== "function") return undefined;
-  try {
-    return (value as Record<string, unknown>)[key];
-  } catch {
-    return undefined;
-  }
-}
-
-function text(value: unknown, key: string): string {
-  const found = peek(value, key);
-  return typeof found === "string" ? found : "";
-}
-
-/** What `error` says of itself. Never throws. A string is taken for a message. */
-export function factsOf(error: unknown): Facts {
-  const code = text(error, "code");
+/** What `error` says of itself. Never throws. */
+export function factsOf(error: unknown): PostgresFacts {
+  const common = commonFacts(error);
+  const { code } = common;
   const sqlstate = SQLSTATE.test(code);
-  return {
-    code,
-    message: typeof error === "string" ? error : text(error, "message"),
-    routine: text(error, "routine"),
-    syscall: text(error, "syscall"),
-    name: text(error, "name"),
-    severity: severityOf(sqlstate, code, text(error, "severity")),
-    sqlstate,
-  };
+  const severity = severityOf(sqlstate, code, textIn(error, "severity"));
+  return { ...common, routine: textIn(error, "routine"), severity, sqlstate };
 }
 
 function severityOf(sqlstate: boolean, code: string, word: string): Severity {

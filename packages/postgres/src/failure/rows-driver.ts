@@ -1,7 +1,8 @@
 /**
  * Rows for what drivers say of their own accord: pg's messages, which have no code, and postgres.js's codes.
  */
-import { type FailureRow, LOST, REFUSED, WRONG } from "./row.ts";
+import { LOST, REFUSED, WRONG } from "@breakwater/core/failures";
+import type { FailureRow } from "./row.ts";
 
 const PG = "pg 8.23, client.js and query.js";
 const POOL = "pg-pool 3.14, index.js";
@@ -17,7 +18,7 @@ const NOT_QUERYABLE = {
   K: "tx drop",
 } as const;
 
-/** Messages of pg and pg-pool, codes of postgres.js, the caller's own cancelling. */
+/** Messages of pg and pg-pool, codes of postgres.js. */
 export const DRIVER_ROWS: readonly FailureRow[] = [
   {
     name: "pg not queryable",
@@ -185,15 +186,6 @@ export const DRIVER_ROWS: readonly FailureRow[] = [
     verdicts: { C: "no", B: "no" },
     notSent: "connect",
     source: POSTGRES_JS,
-    evidence: "documentation",
-  },
-  {
-    name: "cancelled by the caller",
-    match: { names: ["AbortError"] },
-    meaning: "the caller gave up",
-    blames: "caller",
-    verdicts: { C: "no", B: "no", R: "no drop", T: "no drop", W: "lost drop", K: "lost drop" },
-    source: "DOM standard, AbortSignal",
     evidence: "documentation",
   },
 ];

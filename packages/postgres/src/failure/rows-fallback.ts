@@ -1,7 +1,8 @@
 /**
  * The last rows for SQLSTATEs: those that no other row names, by how bad the server says it is.
  */
-import { type FailureRow, LOST, WRONG } from "./row.ts";
+import { LOST, WRONG } from "@breakwater/core/failures";
+import type { FailureRow } from "./row.ts";
 
 /** What remains of the SQLSTATEs. */
 export const FALLBACK_ROWS: readonly FailureRow[] = [

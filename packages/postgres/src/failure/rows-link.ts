@@ -1,7 +1,8 @@
 /**
  * Rows for SQLSTATEs that speak of the link: connecting, logging in, being thrown out.
  */
-import { type FailureRow, LOST, REFUSED, WRONG } from "./row.ts";
+import { LOST, REFUSED, WRONG } from "@breakwater/core/failures";
+import type { FailureRow } from "./row.ts";
 
 const CODES = "PostgreSQL documentation, appendix A";
 

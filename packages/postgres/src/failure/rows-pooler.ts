@@ -2,7 +2,8 @@
  * Rows for PgBouncer, which says everything in 08P01 and FATAL. What it says to a client that waits for a server
  * connection proves that the statement was not forwarded; what it says while one is in use proves nothing.
  */
-import { type FailureRow, LOST, REFUSED, WRONG } from "./row.ts";
+import { LOST, REFUSED, WRONG } from "@breakwater/core/failures";
+import type { FailureRow } from "./row.ts";
 
 /** PgBouncer's refusals, by text: they are not translated. */
 export const POOLER_ROWS: readonly FailureRow[] = [

@@ -1,7 +1,8 @@
 /**
  * Rows for SQLSTATEs that only a standby answers with, or nearly: what it cannot do, and when it yields to replay.
  */
-import type { FailureRow, Verdicts } from "./row.ts";
+import type { Verdicts } from "@breakwater/core/failures";
+import type { FailureRow } from "./row.ts";
 
 /** Only the primary can do this. The refusal proves that nothing changed. */
 const PRIMARY: Verdicts = { R: "prim", T: "prim", W: "prim", K: "prim" };

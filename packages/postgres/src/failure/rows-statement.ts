@@ -1,7 +1,8 @@
 /**
  * Rows for SQLSTATEs that speak of one statement: prepared otherwise, cancelled, kept waiting, in a failed transaction.
  */
-import { type FailureRow, WRONG } from "./row.ts";
+import { WRONG } from "@breakwater/core/failures";
+import type { FailureRow } from "./row.ts";
 
 /** Prepared statements, cancelling, lock limits, failed transactions. */
 export const STATEMENT_ROWS: readonly FailureRow[] = [

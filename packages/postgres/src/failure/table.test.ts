@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 
 import { judge } from "./judge.ts";
-import type { Column, FailureRow } from "./row.ts";
+import type { Column } from "@breakwater/core/failures";
+import type { FailureRow } from "./row.ts";
 import { FAILURE_TABLE } from "./table.ts";
 
 const COLUMNS: readonly Column[] = ["C", "B", "R", "T", "W", "K"];

@@ -1,5 +1,6 @@
 /**
- * Rows for what the operating system, Node.js and TLS say of the socket.
+ * Rows for what the operating system, Node.js and TLS say of the link, which is the same for every database; and for the
+ * caller's own cancelling.
  */
 import { type FailureRow, LOST, REFUSED } from "./row.ts";
 
@@ -9,7 +10,7 @@ const MAN = "connect(2), read(2), write(2)";
 /** What a process or a machine runs out of. */
 const OWN_LIMITS: readonly string[] = ["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS", "EAGAIN"];
 
-/** Sockets, name resolution, TLS. */
+/** Sockets, name resolution, TLS, cancelling: put them behind the rows of the server and the driver. */
 export const SOCKET_ROWS: readonly FailureRow[] = [
   {
     name: "ENOTFOUND",
@@ -151,6 +152,15 @@ export const SOCKET_ROWS: readonly FailureRow[] = [
     blames: "node",
     verdicts: LOST,
     source: MAN,
+    evidence: "documentation",
+  },
+  {
+    name: "cancelled by the caller",
+    match: { names: ["AbortError"] },
+    meaning: "the caller gave up",
+    blames: "caller",
+    verdicts: { C: "no", B: "no", R: "no drop", T: "no drop", W: "lost drop", K: "lost drop" },
+    source: "DOM standard, AbortSignal",
     evidence: "documentation",
   },
 ];

@@ -7,6 +7,7 @@ import {
   circuitBreaker,
   coalesce,
   commitResolution,
+  destinations,
   fallback,
   hedge,
   leakWatch,
@@ -34,6 +35,9 @@ policyConformance(
 );
 policyConformance("router", (clock) => (inner) => router({ primary: inner, clock }), { ownPool: true, settleMs: 5 });
 
+policyConformance("destinations", (clock) => (inner) => destinations({ to: { main: inner }, default: "main", clock }), {
+  ownPool: true,
+});
 policyConformance("hedge", (clock) => hedge({ clock }));
 policyConformance("bulkhead", (clock) => bulkhead({ clock }));
 policyConformance("adaptive-limit", (clock) => adaptiveLimit({ clock }));

@@ -26,8 +26,8 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Folders of `policies` that are pieces shared by policies, not policies. */
-export const SHARED: readonly string[] = ["budget"];
+/** Folders and files of `policies` that are pieces shared by policies, not policies. */
+export const SHARED: readonly string[] = ["budget", "call-match.ts"];
 
 /** Libraries inside policies and core: each is known to one file, so that it can be changed. */
 export const ENGINES: readonly string[] = ["cockatiel", "p-retry", "eventemitter3"];

@@ -23,6 +23,7 @@ export { type ListenOptions, type Notification, type NotificationGap, type Subsc
 export { type StreamOptions } from "./face/row-stream.ts";
 export { RowCountError } from "./face/single.ts";
 export { type Source } from "./face/source.ts";
+export { type Health, type HealthOptions } from "./face/health.ts";
 export * from "./face/sql.ts";
 export { toStatement } from "./face/statement.ts";
 export * from "./measure/histogram.ts";

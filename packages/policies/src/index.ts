@@ -7,6 +7,7 @@ export * from "./chaos/index.ts";
 export * from "./circuit-breaker/index.ts";
 export * from "./coalesce/index.ts";
 export * from "./commit-resolution/index.ts";
+export * from "./destinations/index.ts";
 export * from "./fallback/index.ts";
 export * from "./hedge/index.ts";
 export * from "./leak-watch/index.ts";

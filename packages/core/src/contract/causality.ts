@@ -18,16 +18,29 @@ interface TokenContent {
 /** The leading number is the token's format; timeline and position in base 36; `+` for writes without a position. */
 const TOKEN = /^1(?:\.([0-9a-z]{1,7})\.([0-9a-z]{1,13}))?(\+)?$/;
 
-/** @throws RangeError when the text is no token. */
+/** @throws RangeError when the text is no token of one database. */
 function parseToken(token: string): TokenContent {
-  const match = typeof token === "string" ? TOKEN.exec(token) : null;
-  if (match === null) throw new RangeError("a causal token must be a text that a session's token gave");
+  const match = TOKEN.exec(token);
+  if (match === null) throw notAToken();
   const [, timeline, position, more] = match;
   const point =
     timeline === undefined || position === undefined
       ? undefined
       : { timeline: Number.parseInt(timeline, 36), position: parseBase36(position) };
   return { point, unplaced: more !== undefined };
+}
+
+function notAToken(): RangeError {
+  return new RangeError("a causal token must be a text that a session's token gave");
+}
+
+/** The name of a destination in a token. @throws RangeError when it is none. */
+function parseName(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    throw notAToken();
+  }
 }
 
 function parseBase36(digits: string): bigint {
@@ -49,6 +62,8 @@ export class Causality {
   // Writes that were acknowledged without their position, and how many of them a later position has covered.
   #written = 0;
   #placed = 0;
+  // Of the databases beside it, by the names of their destinations.
+  #others: Map<string, Causality> | undefined;
 
   constructor(monotonic: boolean, token?: string) {
     this.monotonic = monotonic;
@@ -92,15 +107,41 @@ export class Causality {
     if (later) this.#point = point;
   }
 
-  /** Includes what another process has seen. @throws RangeError when the text is no token. */
+  /** The same of another database, where one stack leads to several: their histories cannot be compared. */
+  of(destination: string): Causality {
+    const others = (this.#others ??= new Map());
+    let other = others.get(destination);
+    if (other === undefined) others.set(destination, (other = new Causality(this.monotonic)));
+    return other;
+  }
+
+  /** Includes what another process has seen, all or nothing. @throws RangeError when the text is no token. */
   merge(token: string): void {
-    const { point, unplaced } = parseToken(token);
+    if (typeof token !== "string") throw notAToken();
+    const [own = "", ...rest] = token.split("&");
+    const content = parseToken(own);
+    const others = rest.map((part): [string, TokenContent] => {
+      const [name = "", other = ""] = part.split("=");
+      return [parseName(name), parseToken(other)];
+    });
+    this.#take(content);
+    for (const [name, other] of others) this.of(name).#take(other);
+  }
+
+  #take({ point, unplaced }: TokenContent): void {
     if (point !== undefined) this.include(point);
     if (unplaced) this.wrote();
   }
 
-  /** The point as an opaque text for another process: a header, a cookie, a message. */
+  /** The point, and those of the databases beside it, as an opaque text for another process: a header, a cookie, a message. */
   get token(): string {
+    const others = [...(this.#others ?? [])]
+      .filter(([, { point, unplaced }]) => point !== undefined || unplaced)
+      .map(([name, other]) => `&${encodeURIComponent(name)}=${other.#own}`);
+    return `${this.#own}${others.join("")}`;
+  }
+
+  get #own(): string {
     const point = this.#point;
     const place = point === undefined ? "" : `.${point.timeline.toString(36)}.${point.position.toString(36)}`;
     return `1${place}${this.unplaced ? "+" : ""}`;

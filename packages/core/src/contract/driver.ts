@@ -121,6 +121,11 @@ export interface Driver {
   readonly min?: number;
   /** An idle connection, or a new one. */
   acquire(): DriverConnection | Promise<DriverConnection>;
+  /**
+   * Whether a connection that is out may serve once more without going back, as if it had been acquired again; false where
+   * others wait for it, or it should end. Absent where that is never so. `now` is the time of the pool's clock.
+   */
+  again?(connection: DriverConnection, now: number): boolean;
   /** A connection that is lent already, as one whose release leaves it where it is; undefined when it is none or dead. */
   held?(driver: unknown): DriverConnection | undefined;
   /** A new connection that does not count towards `max`, for probes: they must get through when all others are taken. */

@@ -52,6 +52,10 @@ export interface OperationContext {
   readonly causality: Causality | undefined;
   /** Names the kind of call in events and metrics; never shown to the server. */
   readonly label: string | undefined;
+  /** On whose behalf the call is made; never shown to the server. */
+  readonly tenant: string | undefined;
+  /** The destination that the caller named; undefined for the one that the stack chooses. */
+  readonly destination: string | undefined;
   /**
    * A transaction learns at its beginning who it is at the database, so that its outcome can be asked for when the
    * answer to COMMIT is lost. Set by `commitResolution`.
@@ -120,6 +124,8 @@ export function operationContext(access: Access): OperationContext {
     consistency: "session",
     causality: undefined,
     label: undefined,
+    tenant: undefined,
+    destination: undefined,
     resolvable: false,
     exactlyOnce: undefined,
     idempotencyKey: undefined,

@@ -30,6 +30,10 @@ export interface CallOptions {
   readonly consistency?: Consistency;
   /** Names the kind of call in events and metrics. */
   readonly label?: string;
+  /** On whose behalf the call is made: a user, a customer, a shard's key. What it means is for `destinations` and `bulkhead` to say. */
+  readonly tenant?: string;
+  /** Which of several databases the call goes to, by name. Needs `destinations` in the stack. @default what its rules say */
+  readonly destination?: string;
 }
 
 const CALL_OPTIONS = [
@@ -42,6 +46,8 @@ const CALL_OPTIONS = [
   "priority",
   "consistency",
   "label",
+  "tenant",
+  "destination",
 ] as const;
 const TRANSACTION_OPTIONS = [...CALL_OPTIONS, "isolation", "readOnly", "deferrable"] as const;
 const ISOLATIONS = ["read uncommitted", "read committed", "repeatable read", "serializable"] as const;
@@ -57,6 +63,8 @@ export function checkCall(options: CallOptions): CallOptions {
   if (given.priority !== undefined) oneOf("call.priority", given.priority, ["critical", "normal", "sheddable"]);
   if (given.consistency !== undefined) oneOf("call.consistency", given.consistency, ["eventual", "session", "strong"]);
   if (given.label !== undefined) text("call.label", given.label);
+  if (given.tenant !== undefined) text("call.tenant", given.tenant);
+  if (given.destination !== undefined) text("call.destination", given.destination);
   if (given.signal !== undefined && !(given.signal instanceof AbortSignal)) {
     throw new TypeError("option call.signal must be an AbortSignal");
   }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { Operation } from "../contract/operation.ts";
 import { driverPool } from "../call/adapter.ts";
 import { type Database, database } from "./database.ts";
 import type { HeldConnection } from "../call/held-connection.ts";
-import { fakeDialect, fakeDriver, type FakeDriver, type FakeReply, ManualClock } from "../testing/index.ts";
+import { fakeDialect, fakePool, fakeDriver, type FakeDriver, type FakeReply, ManualClock } from "../testing/index.ts";
 
 function bench(reply?: FakeReply): { db: Database; driver: FakeDriver; clock: ManualClock } {
   const clock = new ManualClock();
@@ -186,6 +187,79 @@ describe("close", () => {
     await closed;
     expect(await running).toBe("ERR_BREAKWATER_OUTCOME_UNKNOWN");
     expect(await Promise.all(late)).toEqual(["ERR_BREAKWATER_POOL_CLOSED", "fulfilled"]);
+  });
+});
+
+describe("with", () => {
+  const usual = { label: "report", tenant: "acme", timeoutMs: 50 } as const;
+
+  /** What reached the stack. */
+  function watched() {
+    const pool = fakePool();
+    return { pool, db: database(pool, { clock: new ManualClock(100) }), seen: () => pool.calls.map(shown) };
+  }
+  const shown = ({ kind, label, tenant, deadline, access }: Operation<unknown>): unknown[] => [
+    kind,
+    access,
+    label,
+    tenant,
+    deadline,
+  ];
+
+  it("gives its options to every kind of call, which may say their own", async () => {
+    const { db, seen } = watched();
+    const face = db.with(usual);
+    await face.query("SELECT 1");
+    await face.query("SELECT 1", { label: "own", timeoutMs: 7 });
+    await face.rows("SELECT 1", [], { access: "write" });
+    await face.transaction(async () => {}, { readOnly: true });
+    await face.with({ tenant: "other" }).query("SELECT 1");
+    await face.session().query("SELECT 1");
+    await db.query("SELECT 1");
+    expect(seen()).toEqual([
+      ["query", "read", "report", "acme", 150],
+      ["query", "read", "own", "acme", 107],
+      ["query", "write", "report", "acme", 150],
+      ["transaction", "read", "report", "acme", 150],
+      ["query", "read", "report", "other", 150],
+      ["query", "read", "report", "acme", 150],
+      ["query", "read", undefined, undefined, Number.POSITIVE_INFINITY],
+    ]);
+  });
+
+  it("belongs to the session in which it is used, and ends nothing", async () => {
+    const { db, pool } = watched();
+    const face = db.with({ label: "a" });
+    await db.query("INSERT INTO a VALUES (1)");
+    await face.query("SELECT 1");
+    await db.runInSession(() => Promise.all([db.query("SELECT 2"), face.query("SELECT 2")]));
+    const session = db.session();
+    await session.query("SELECT 3");
+    await session.with({ label: "b" }).query("SELECT 3");
+    const of = (text: string): unknown[] =>
+      pool.calls.filter((call) => call.kind === "query" && call.statement.text === text).map((call) => call.causality);
+    expect(of("SELECT 1")).toEqual(of("INSERT INTO a VALUES (1)"));
+    for (const text of ["SELECT 2", "SELECT 3"]) expect(of(text)[0]).toBe(of(text)[1]);
+    expect(of("SELECT 2")[0]).not.toBe(of("SELECT 1")[0]);
+    expect(of("SELECT 3")[0]).not.toBe(of("SELECT 2")[0]);
+    await face.close();
+    await db.query("SELECT 1");
+  });
+
+  it("gives a session that runs in another its own", async () => {
+    const { db, pool } = watched();
+    const [one, two] = [db.session(), db.session()];
+    await one.runInSession(async () => {
+      await one.query("SELECT 1");
+      await two.query("SELECT 1");
+      await db.query("SELECT 1");
+    });
+    const seen = pool.calls.map(({ causality }) => causality);
+    expect(new Set(seen).size).toBe(3);
+  });
+
+  it.each([{ unknown: 1 }, { label: "" }, { tenant: 7 }, { timeoutMs: 0 }, 7])("refuses %o", (wrong) => {
+    expect(() => watched().db.with(wrong as never)).toThrow(/call/);
   });
 });
 

@@ -2,6 +2,7 @@
  * The face that people hold: plain calls in, operations out. Policies never see it.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { callContext } from "./call-context.ts";
 import { type CallOptions, checkCall, checkTransaction } from "./call-options.ts";
 import { Causality } from "../contract/causality.ts";
 import { type Clock, type Random, systemClock } from "../waiting/clock.ts";
@@ -10,6 +11,7 @@ import { UsageError } from "../contract/errors.ts";
 import type { EventMap, Listener } from "../contract/events.ts";
 import { type Explained, explained } from "../trace/explain.ts";
 import { Bulk } from "./bulk.ts";
+import { type Health, healthOf, type HealthOptions } from "./health.ts";
 import { runHooks } from "./hooks.ts";
 import { Listening } from "./listening.ts";
 import { apart, toStatement } from "./statement.ts";
@@ -21,20 +23,9 @@ import {
   queryOperation,
   type TransactionOptions,
 } from "../contract/operation.ts";
-import { knownOptions, nonNegativeMs, positiveMs } from "../contract/options.ts";
-import type { CloseOptions, NodeStats, Pool, PoolBounds, PoolStats, QueryResult, Statement } from "../contract/pool.ts";
+import { knownOptions, nonNegativeMs } from "../contract/options.ts";
+import type { CloseOptions, Pool, PoolBounds, PoolStats, QueryResult, Statement } from "../contract/pool.ts";
 import { Transaction } from "../call/transaction.ts";
-
-/** How the database is. */
-export interface Health {
-  /** `ok`: all answers; `degraded`: it answers, but a node is down; `down`: it does not answer. */
-  readonly status: "ok" | "degraded" | "down";
-  /** How long the answer took, in milliseconds; undefined when there was none. */
-  readonly latencyMs: number | undefined;
-  /** Why it is down. */
-  readonly error: unknown;
-  readonly nodes: readonly NodeStats[];
-}
 
 /** Options of the face. */
 export interface DatabaseOptions {
@@ -50,6 +41,13 @@ export interface SessionOptions {
   readonly token?: string;
 }
 
+/** What a face that was made of another has of its own. */
+interface Beside {
+  readonly parent: Database;
+  readonly causality?: Causality;
+  readonly usual?: CallOptions | undefined;
+}
+
 /** Makes the face of a finished stack. */
 export function database(pool: Pool, options: DatabaseOptions = {}): Database {
   return new Database(pool, options);
@@ -63,16 +61,17 @@ export class Database extends Bulk {
   protected readonly resolves: boolean;
   readonly #random: Random;
   #listening: Listening | undefined;
+  // Of this face and all that were made of it: they end with it.
+  readonly #listenings = new Set<Listening>();
   readonly #causality: Causality;
   // Calls made inside `runInSession` find their session here.
-  readonly #sessions: AsyncLocalStorage<Causality>;
+  #sessions: AsyncLocalStorage<Causality> | undefined;
+  // The face whose session this one's calls belong to.
+  readonly #home: Database;
   readonly #parent: Database | undefined;
+  readonly #usual: CallOptions | undefined;
 
-  constructor(
-    pool: Pool,
-    options: DatabaseOptions = {},
-    session?: { readonly parent: Database; readonly causality: Causality },
-  ) {
+  constructor(pool: Pool, options: DatabaseOptions = {}, beside?: Beside) {
     super();
     if (typeof pool?.execute !== "function")
       throw new TypeError("database() must be given a pool, such as the result of fromPg()");
@@ -81,9 +80,11 @@ export class Database extends Bulk {
     const { clock = systemClock, random = Math.random } = knownOptions("database", options, ["clock", "random"]);
     this.clock = clock;
     this.#random = random;
-    this.#parent = session?.parent;
-    this.#causality = session?.causality ?? new Causality(false);
-    this.#sessions = session === undefined ? new AsyncLocalStorage() : session.parent.#sessions;
+    const parent = beside?.parent;
+    this.#parent = parent;
+    this.#usual = beside?.usual;
+    this.#causality = beside?.causality ?? new Causality(false);
+    this.#home = parent === undefined || beside?.causality !== undefined ? this : parent.#home;
   }
 
   /**
@@ -155,12 +156,21 @@ export class Database extends Bulk {
    */
   session(options: SessionOptions = {}): Database {
     const { token } = knownOptions("session", options, ["token"]);
-    return this.#beside(this.pool, new Causality(true, token));
+    return this.#beside(this.pool, { causality: new Causality(true, token) });
   }
 
-  #beside(pool: Pool, causality: Causality): Database {
-    const parent = this.#parent ?? this;
-    return new Database(pool, { clock: this.clock, random: this.#random }, { parent, causality });
+  /**
+   * A `Database` whose calls have these options unless they say their own. It shares the stack and the session: closing it
+   * ends nothing.
+   * @throws OptionError when an option is unknown or out of range.
+   */
+  with(usual: CallOptions): Database {
+    return this.#beside(this.pool, { usual: { ...this.#usual, ...checkCall(usual) } });
+  }
+
+  #beside(pool: Pool, own: Omit<Beside, "parent">): Database {
+    const options = { clock: this.clock, random: this.#random };
+    return new Database(pool, options, { usual: this.#usual, ...own, parent: this });
   }
 
   /**
@@ -169,7 +179,8 @@ export class Database extends Bulk {
    */
   runInSession<T>(run: () => T, options: SessionOptions = {}): T {
     const { token } = knownOptions("session", options, ["token"]);
-    return this.#sessions.run(new Causality(true, token), run);
+    this.#home.#sessions ??= new AsyncLocalStorage();
+    return this.#home.#sessions.run(new Causality(true, token), run);
   }
 
   /**
@@ -185,24 +196,32 @@ export class Database extends Bulk {
     this.#causal.merge(token);
   }
 
+  get #root(): Database {
+    return this.#parent === undefined ? this : this.#parent.#root;
+  }
+
   get #causal(): Causality {
-    return this.#parent === undefined ? (this.#sessions.getStore() ?? this.#causality) : this.#causality;
+    return this.#home.#sessions?.getStore() ?? this.#home.#causality;
   }
 
   protected get listening(): Listening {
-    if (this.#parent !== undefined) return this.#parent.listening;
+    const parent = this.#parent;
+    if (parent !== undefined && parent.#usual === this.#usual) return parent.listening;
     // What it does changes nothing that a read would have to see.
     const context = (): OperationContext => ({
       ...this.context({ access: "write" }, () => "write"),
       causality: undefined,
     });
-    this.#listening ??= new Listening({ pool: this.pool, clock: this.clock, random: this.#random, context });
+    if (this.#listening === undefined) {
+      this.#listening = new Listening({ pool: this.pool, clock: this.clock, random: this.#random, context });
+      this.#root.#listenings.add(this.#listening);
+    }
     return this.#listening;
   }
 
   /** Runs calls and tells of each how it went: its layers, the nodes tried and why, its waits, its end. Never rejects. */
   explain<T>(run: (db: Database) => Promise<T>): Promise<Explained<T>> {
-    return explained(this.pool, this.clock, async (pool) => run(this.#beside(pool, this.#causal)));
+    return explained(this.pool, this.clock, async (pool) => run(this.#beside(pool, { causality: this.#causal })));
   }
 
   /** An immutable snapshot of pool, policies and nodes. */
@@ -211,21 +230,8 @@ export class Database extends Bulk {
   }
 
   /** Asks the database for an answer, and says how its nodes stand. Never rejects for a database that is down. */
-  async health(options: { readonly timeoutMs?: number } = {}): Promise<Health> {
-    const { timeoutMs = 2_000 } = knownOptions("health", options, ["timeoutMs"]);
-    positiveMs("health.timeoutMs", timeoutMs);
-    const started = this.clock.now();
-    const outcome = await this.query("SELECT 1", { timeoutMs, access: "read", consistency: "eventual" }).then(
-      () => undefined,
-      (error: unknown) => ({ error }),
-    );
-    const { nodes } = this.pool.stats();
-    const primary = nodes.find((node) => node.role === "primary" && node.state === "up");
-    if (outcome !== undefined || (nodes.length > 0 && primary === undefined)) {
-      return { status: "down", latencyMs: undefined, error: outcome?.error, nodes };
-    }
-    const status = nodes.every((node) => node.state === "up") ? "ok" : "degraded";
-    return { status, latencyMs: this.clock.now() - started, error: undefined, nodes };
+  health(options: HealthOptions = {}): Promise<Health> {
+    return healthOf(this, this.clock, options);
   }
 
   /** What may be changed while it runs: every policy's limits, by name. */
@@ -259,7 +265,7 @@ export class Database extends Bulk {
     if (drainMs !== undefined) nonNegativeMs("close.drainMs", drainMs);
     if (this.#parent !== undefined) return;
     // Without anything to wait for the pool hears of it at once: the first word on `drainMs` counts.
-    if (this.#listening !== undefined) await this.#listening.close();
+    if (this.#listenings.size > 0) await Promise.all([...this.#listenings].map((listening) => listening.close()));
     await this.pool.close(options);
   }
 
@@ -273,26 +279,8 @@ export class Database extends Bulk {
    */
   context(options: CallOptions | undefined, access: () => Access): OperationContext {
     const causality = this.#causal;
-    if (options === undefined) return { ...operationContext(access()), causality };
-    const given = checkCall(options);
-    if ((given.exactlyOnce === true || given.idempotencyKey !== undefined) && !this.resolves) {
-      throw new UsageError(this.pool.name, "exactlyOnce and idempotencyKey need commitResolution in the stack");
-    }
-    const { timeoutMs } = given;
-    const base = operationContext(given.access ?? access());
-    return {
-      ...base,
-      accessSaid: given.access !== undefined,
-      // What stands in the ledger under its key is not done again, so such a call may be repeated.
-      idempotent: given.idempotent ?? given.idempotencyKey !== undefined,
-      exactlyOnce: given.exactlyOnce,
-      idempotencyKey: given.idempotencyKey,
-      deadline: timeoutMs === undefined ? base.deadline : this.clock.now() + timeoutMs,
-      signal: given.signal,
-      priority: given.priority ?? base.priority,
-      consistency: given.consistency ?? base.consistency,
-      causality,
-      label: given.label,
-    };
+    const given = this.#usual === undefined ? options : { ...this.#usual, ...options };
+    if (given === undefined) return { ...operationContext(access()), causality };
+    return callContext(given, { pool: this.pool, resolves: this.resolves, clock: this.clock, causality, access });
   }
 }

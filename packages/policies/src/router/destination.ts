@@ -13,25 +13,19 @@ import {
   OptionError,
   text,
 } from "@breakwater/core";
+import {
+  type CallMatch,
+  type CallMatcher,
+  callMatcher,
+  MATCH_OPTIONS,
+  type RuleCall,
+  ruleCall,
+} from "../call-match.ts";
 import { FunctionLookup } from "./function-lookup.ts";
 import { Remembered } from "./remembered.ts";
 
-/** What a rule sees of a call. */
-export interface RuleCall {
-  /** The statement's text; undefined for a transaction and a borrowed connection. */
-  readonly text: string | undefined;
-  readonly kind: Operation<unknown>["kind"];
-  readonly label: string | undefined;
-  /** What the dialect made of it. */
-  readonly access: Access;
-}
-
 /** Sends the calls that it fits to one place. All conditions that are given must hold. */
-export interface Rule {
-  /** A pattern for the statement's text; a text with `*` for any characters, in any case; or a function. */
-  readonly match?: RegExp | string | ((call: RuleCall) => boolean);
-  /** The call's label. */
-  readonly label?: string;
+export interface Rule extends CallMatch {
   /**
    * Functions that are not built in, spelled as in the texts. A rule that makes a read of a call fits a text that calls no
    * others and would else be a read; any other rule fits a text that calls one of them.
@@ -81,12 +75,16 @@ export class Destinations {
     if (operation.accessSaid || operation.purpose === "probe") {
       return noted({ operation, node: undefined }, "the caller said so");
     }
-    const rule = this.#rules.length === 0 ? undefined : this.#rules.find((each) => fits(each, operation));
+    const rule = this.#rules.length === 0 ? undefined : this.#ruleFor(ruleCall(operation));
     if (rule !== undefined) return noted(ruled(operation, rule), `rule ${this.#rules.indexOf(rule)}`);
     const learned = this.#learned(operation);
     if (learned === operation) return noted({ operation, node: undefined }, "by its text, or its kind");
     const why = learned.access === "write" ? "a standby has refused its text" : "its functions change nothing";
     return noted({ operation: learned, node: undefined }, why);
+  }
+
+  #ruleFor(call: RuleCall): CheckedRule | undefined {
+    return this.#rules.find(({ fits }) => fits(call));
   }
 
   /** A standby refused a call that was taken for a read. */
@@ -114,8 +112,7 @@ function noted<T>(destination: Destination<T>, why: string): Destination<T> {
 }
 
 interface CheckedRule {
-  readonly fits: (call: RuleCall) => boolean;
-  readonly label: string | undefined;
+  readonly fits: CallMatcher;
   readonly to: string | undefined;
   readonly access: Access | undefined;
 }
@@ -123,12 +120,6 @@ interface CheckedRule {
 /** The text of a call that is for one statement: of a query, and of a stream of its rows. */
 function textOf(operation: Operation<unknown>): string | undefined {
   return operation.kind === "transaction" ? undefined : operation.statement?.text;
-}
-
-function fits(rule: CheckedRule, operation: Operation<unknown>): boolean {
-  const { kind, label, access } = operation;
-  if (rule.label !== undefined && rule.label !== label) return false;
-  return rule.fits({ text: textOf(operation), kind, label, access });
 }
 
 function ruled<T>(operation: Operation<T>, { to, access }: CheckedRule): Destination<T> {
@@ -141,21 +132,20 @@ function ruled<T>(operation: Operation<T>, { to, access }: CheckedRule): Destina
   };
 }
 
-const RULE_OPTIONS = ["match", "label", "functions", "to", "access"] as const;
+const RULE_OPTIONS = [...MATCH_OPTIONS, "functions", "to", "access"] as const;
 
 /** @throws OptionError when a rule is none. */
 function checkRule(rule: Rule, index: number, { functions: catalog }: Dialect): CheckedRule {
   const option = `router.rules[${index}]`;
-  const { match, label, functions, to, access } = knownOptions(option, rule, RULE_OPTIONS);
-  if (match === undefined && label === undefined && functions === undefined) {
-    throw new OptionError(option, rule, "an object with match, label or functions");
+  const { functions, to, access, ...match } = knownOptions(option, rule, RULE_OPTIONS);
+  if (functions === undefined && Object.values(match).every((condition) => condition === undefined)) {
+    throw new OptionError(option, rule, "an object with match, label, tenant or functions");
   }
   if (to === undefined && access === undefined) throw new OptionError(option, rule, "an object with to or access");
-  if (label !== undefined) text(`${option}.label`, label);
   if (to !== undefined) text(`${option}.to`, to);
   if (access !== undefined) oneOf(`${option}.access`, access, ["read", "write"]);
-  const fitsText = matcher(`${option}.match`, match);
-  if (functions === undefined) return { fits: fitsText, label, to, access };
+  const fits = callMatcher(option, match);
+  if (functions === undefined) return { fits, to, access };
   if (!Array.isArray(functions) || functions.length === 0 || catalog === undefined)
     throw new OptionError(
       `${option}.functions`,
@@ -166,28 +156,7 @@ function checkRule(rule: Rule, index: number, { functions: catalog }: Dialect): 
   const read = (access ?? (to === "replica" ? "read" : "write")) === "read";
   const calls = (called: readonly string[]): boolean =>
     read ? called.length > 0 && called.every((name) => names.has(name)) : called.some((name) => names.has(name));
-  return {
-    fits: (call) => call.text !== undefined && calls(catalog.undecided(call.text)) && fitsText(call),
-    label,
-    to,
-    access,
-  };
-}
-
-function matcher(option: string, match: Rule["match"]): CheckedRule["fits"] {
-  if (match === undefined) return () => true;
-  if (typeof match === "function") return match;
-  // Without the flags that make a pattern remember where it stopped: every statement is a new text.
-  const pattern =
-    match instanceof RegExp
-      ? new RegExp(match.source, match.flags.replace(/[gy]/g, ""))
-      : wildcard(text(option, match));
-  return ({ text: sql }) => sql !== undefined && pattern.test(sql);
-}
-
-function wildcard(pattern: string): RegExp {
-  const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, String.raw`\$&`));
-  return new RegExp(`^${parts.join(".*")}$`, "is");
+  return { fits: (call) => call.text !== undefined && calls(catalog.undecided(call.text)) && fits(call), to, access };
 }
 
 /** Checks the option of the same name. */

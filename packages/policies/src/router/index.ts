@@ -1,6 +1,7 @@
 /** Reads to the replicas, writes to the primary, through failovers. */
 export type { Balancer, BalancerFactory, BalancerName, Candidate } from "./balancer.ts";
-export type { Rule, RuleCall } from "./destination.ts";
+export type { CallMatch, RuleCall } from "../call-match.ts";
+export type { Rule } from "./destination.ts";
 export type { EjectionOptions } from "./ejection.ts";
 export type { Lag, MaxLag } from "./lag.ts";
 export { type RouterTopology, topologyOf } from "./membership.ts";

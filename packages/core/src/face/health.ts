@@ -1,0 +1,48 @@
+/**
+ * Whether a database answers, and how its nodes stand.
+ */
+import { knownOptions, positiveMs } from "../contract/options.ts";
+import type { NodeStats, Pool } from "../contract/pool.ts";
+import type { Clock } from "../waiting/clock.ts";
+import type { CallOptions } from "./call-options.ts";
+
+/** How the database is. */
+export interface Health {
+  /** `ok`: all answers; `degraded`: it answers, but a node is down; `down`: it does not answer. */
+  readonly status: "ok" | "degraded" | "down";
+  /** How long the answer took, in milliseconds; undefined when there was none. */
+  readonly latencyMs: number | undefined;
+  /** Why it is down. */
+  readonly error: unknown;
+  readonly nodes: readonly NodeStats[];
+}
+
+/** Options of `health`. */
+export interface HealthOptions {
+  /** Longest wait for an answer, in milliseconds. @default 2000 */
+  readonly timeoutMs?: number;
+}
+
+/** What is asked. */
+interface Asked {
+  readonly pool: Pool;
+  query(text: string, options: CallOptions): Promise<unknown>;
+}
+
+/** Never rejects for a database that is down. */
+export async function healthOf(db: Asked, clock: Clock, options: HealthOptions): Promise<Health> {
+  const { timeoutMs = 2_000 } = knownOptions("health", options, ["timeoutMs"]);
+  positiveMs("health.timeoutMs", timeoutMs);
+  const started = clock.now();
+  const outcome = await db.query("SELECT 1", { timeoutMs, access: "read", consistency: "eventual" }).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  const { nodes } = db.pool.stats();
+  const primary = nodes.find((node) => node.role === "primary" && node.state === "up");
+  if (outcome !== undefined || (nodes.length > 0 && primary === undefined)) {
+    return { status: "down", latencyMs: undefined, error: outcome?.error, nodes };
+  }
+  const status = nodes.every((node) => node.state === "up") ? "ok" : "degraded";
+  return { status, latencyMs: clock.now() - started, error: undefined, nodes };
+}

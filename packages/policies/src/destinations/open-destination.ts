@@ -1,0 +1,56 @@
+/**
+ * One destination, and who uses it.
+ */
+import type { Clock, Events, Pool } from "@breakwater/core";
+
+export class OpenDestination {
+  readonly name: string;
+  readonly pool: Pool;
+  readonly #clock: Clock;
+  readonly #unforward: () => void;
+  #running = 0;
+  #calls = 0;
+  #usedMs: number;
+
+  constructor(name: string, pool: Pool, events: Events, clock: Clock) {
+    this.name = name;
+    this.pool = pool;
+    this.#clock = clock;
+    this.#unforward = pool.events.forwardTo(events);
+    this.#usedMs = clock.now();
+  }
+
+  /** Calls that run on it now. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Calls that it has been given. */
+  get calls(): number {
+    return this.#calls;
+  }
+
+  /** When it was last used, in milliseconds of the clock: now, while it is. */
+  get usedMs(): number {
+    return this.#running > 0 ? this.#clock.now() : this.#usedMs;
+  }
+
+  begin(): void {
+    this.#running += 1;
+    this.#calls += 1;
+  }
+
+  end(): void {
+    this.#running -= 1;
+    if (this.#running === 0) this.#usedMs = this.#clock.now();
+  }
+
+  /** Closes it; what it says until then is still passed on. */
+  async close(...options: Parameters<Pool["close"]>): Promise<void> {
+    try {
+      await this.pool.close(...options);
+    } finally {
+      this.#unforward();
+    }
+  }
+}

@@ -1,134 +1,264 @@
 /**
- * Installs the packed tarballs in an empty project, as a user would, and uses them: every entry point by `import` and by
- * `require`, its types under the strictest settings, ten lines that run, once on a real server, and the command.
+ * Installs the packed tarballs in an empty project, as a user would, and uses them. Argument: the package manager.
+ *
+ * Everywhere: every entry point by `import` and by `require`, the whole stack on PGlite and on a real server, the command.
+ * With npm, once and for all: what is in the packages, their types, and what is said when an optional peer is missing.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import os from "node:os";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { complain, DRIVERS, type Manifest, type Packed, packed, Project, ROOT, skip, tarballs } from "./project.ts";
 
-const ROOT = path.join(import.meta.dirname, "..");
-const TARBALLS = path.join(ROOT, ".artifacts/packages");
-
-interface Manifest {
-  readonly name: string;
-  readonly exports: Readonly<Record<string, Readonly<Record<string, string>>>>;
-}
-
-/** What the ten lines are: a stack on the fake pool whose first answer is an error. */
-const PROGRAM = `
-import { circuitBreaker, compose, database, retry, timeout } from "breakwater";
-import { emptyResult, failing, fakePool } from "@breakwater/core/testing";
-
-const pool = fakePool((_operation, call) => {
-  if (call === 1) throw failing();
-  return emptyResult;
-});
-await using db = database(compose(timeout({ limitMs: 1_000 }), retry({ initialDelayMs: 1 }), circuitBreaker())(pool));
-const { rowCount } = await db.query("SELECT 1");
-if (rowCount !== 0 || pool.calls.length !== 2) throw new Error("the call was not retried");
-`;
-
-/** The preset on a real server, which the packages bring along. */
-const CLUSTER = `
-import { startCluster } from "@breakwater/chaos";
-import { breakwater } from "breakwater";
-
-await using cluster = await startCluster({ replicas: 0 });
-await using db = breakwater({ primary: cluster.primary.connectionString });
-const { rows } = await db.transaction((transaction) => transaction.query<{ two: number }>("SELECT 1 + 1 AS two"));
-if (rows[0]?.two !== 2) throw new Error("the server cannot add");
-`;
-
-const CONFIG = {
-  compilerOptions: {
-    target: "es2023",
-    lib: ["es2023", "esnext.disposable"],
-    module: "nodenext",
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    noUncheckedIndexedAccess: true,
-    // The declarations of the packages are checked as well.
-    skipLibCheck: false,
-    types: ["node"],
-    noEmit: true,
-  },
+/** Entry points that need a peer of their own, which the empty project has not got. */
+const OPTIONAL: Readonly<Record<string, string>> = {
+  "@breakwater/chaos/containers": "testcontainers",
+  "@breakwater/chaos/vitest": "vitest",
 };
 
-const project = mkdtempSync(path.join(os.tmpdir(), "breakwater-install-"));
-
-function run(what: string, command: string, parameters: readonly string[], searchPath = process.env["PATH"]): boolean {
-  const env = { ...process.env, PATH: searchPath };
-  const { status, stdout, stderr } = spawnSync(command, parameters, { cwd: project, encoding: "utf8", env });
-  console.log(`${status === 0 ? "ok" : "FAILED"}: ${what}`);
-  if (status === 0) return true;
-  console.log(stdout + stderr);
-  process.exitCode = 1;
-  return false;
+/** How a package manager is started, installs a package.json, and runs a program. */
+interface Manager {
+  /** The package that is it, and its settings in the project. */
+  readonly files: (ours: Readonly<Record<string, string>>) => Readonly<Record<string, string | object>>;
+  readonly command: readonly string[];
+  readonly install: readonly string[];
+  /** What stands before `node …`, where node alone does not find the packages. */
+  readonly run?: readonly string[];
 }
 
-function complain(problem: string): void {
-  console.log(`FAILED: ${problem}`);
-  process.exitCode = 1;
+/** Of what the machine is, not the workspace: npm and what it starts. */
+const MACHINE = { PATH: process.env["MACHINE_PATH"] ?? process.env["PATH"] };
+
+/** What a registry that cannot be reached is told by. */
+const UNREACHABLE =
+  /YN0035|YN0041|ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|RequestError|ERR_PNPM_META_FETCH_FAIL/;
+
+/** Yarn 2 and later, which does not read npm's settings. Nothing is kept outside the project. */
+function yarn(nodeLinker: string): Manager {
+  const asked = spawnSync("npm", ["config", "get", "registry"], {
+    encoding: "utf8",
+    env: { ...process.env, ...MACHINE },
+  });
+  const registry = /^https?:\S+$/m.exec(asked.stdout ?? "")?.[0];
+  const settings = [
+    `nodeLinker: ${nodeLinker}`,
+    "enableScripts: false",
+    "enableTelemetry: false",
+    "enableGlobalCache: false",
+    "enableImmutableInstalls: false",
+    ...(registry === undefined ? [] : [`npmRegistryServer: "${registry}"`, 'unsafeHttpWhitelist: ["*"]']),
+  ];
+  const command = ["npx", "-y", "@yarnpkg/cli-dist@4"];
+  return {
+    files: (ours) => ({
+      "package.json": manifest(ours, { resolutions: ours }),
+      ".yarnrc.yml": `${settings.join("\n")}\n`,
+      // What says that the project is one of its own.
+      "yarn.lock": "",
+    }),
+    command,
+    install: ["install"],
+    ...(nodeLinker === "pnp" ? { run: command } : {}),
+  };
+}
+
+const MANAGERS: Readonly<Record<string, () => Manager>> = {
+  yarn: () => yarn("node-modules"),
+  "yarn-pnp": () => yarn("pnp"),
+  pnpm: () => ({
+    files: (ours) => ({
+      "package.json": manifest(ours),
+      // JSON is YAML. Not the store of the machine: a tarball of the same name may have been another an hour ago.
+      "pnpm-workspace.yaml": { overrides: ours, storeDir: "./.store" },
+    }),
+    command: ["npx", "-y", "pnpm"],
+    install: ["install", "--ignore-scripts", "--no-frozen-lockfile"],
+  }),
+  "yarn-classic": () => ({
+    files: (ours) => ({ "package.json": manifest(ours, { resolutions: ours }) }),
+    command: ["npx", "-y", "yarn@1.22"],
+    // The Node that runs Yarn is the machine's, and may be older than the packages ask for; what runs them is not.
+    install: [
+      "install",
+      "--ignore-scripts",
+      "--non-interactive",
+      "--no-lockfile",
+      "--ignore-engines",
+      "--cache-folder",
+      "./.cache",
+    ],
+  }),
+};
+
+/** The drivers, as they are named for npm, with the range that stands for any version. */
+const ANY_DRIVER = Object.fromEntries([...DRIVERS, "@types/node", "@types/pg"].map((name) => [name, "*"]));
+
+function manifest(ours: Readonly<Record<string, string>>, more: object = {}): object {
+  const dependencies = { ...ours, ...ANY_DRIVER };
+  return { name: "project", version: "1.0.0", private: true, type: "module", dependencies, ...more };
+}
+
+/** What every installation must be able to do. */
+function use(project: Project, specifiers: readonly string[], run: readonly string[] = []): void {
+  const node = (what: string, ...parameters: string[]) => {
+    const [command = "", ...rest] = [...run, "node", ...parameters];
+    project.run(what, command, rest);
+  };
+  for (const program of ["import.mjs", "require.cjs", "smoke.mjs"]) project.program(program);
+  node(`import of ${specifiers.length} entry points`, "import.mjs", ...specifiers);
+  node(`require of ${specifiers.length} entry points`, "require.cjs", ...specifiers);
+  node("the stack on PGlite", "smoke.mjs", "pglite");
+  node("the stack on servers", "smoke.mjs", "servers");
+}
+
+/** All entry points, as somebody names them who imports them. */
+function entryPoints(): string[] {
+  return readdirSync(path.join(ROOT, "packages")).flatMap((folder) => {
+    const text = readFileSync(path.join(ROOT, "packages", folder, "package.json"), "utf8");
+    const { name, exports } = JSON.parse(text) as Manifest;
+    return Object.keys(exports).map((key) => name + key.slice(1));
+  });
 }
 
 /** What is in a package must be all that it names, its licence and its page, and nothing of the workspace. */
-function checkContents(folder: string, text: string, manifest: Manifest): void {
+function checkContents(project: Project, { name }: Packed): void {
+  const folder = path.join(project.folder, "node_modules", name);
+  const text = readFileSync(path.join(folder, "package.json"), "utf8");
+  const { exports } = JSON.parse(text) as Manifest;
   for (const file of ["README.md", "LICENSE"]) {
-    if (!existsSync(path.join(folder, file))) complain(`${manifest.name} has no ${file}`);
+    if (!existsSync(path.join(folder, file))) complain(`${name} has no ${file}`);
   }
-  if (/workspace:|catalog:/.test(text)) complain(`${manifest.name} refers to the workspace`);
-  for (const target of Object.values(manifest.exports).flatMap((entry) => Object.values(entry))) {
-    if (!existsSync(path.join(folder, target))) complain(`${manifest.name} has no ${target}`);
+  if (/workspace:|catalog:/.test(text)) complain(`${name} refers to the workspace`);
+  for (const target of Object.values(exports).flatMap((entry) => Object.values(entry))) {
+    if (!existsSync(path.join(folder, target))) complain(`${name} has no ${target}`);
   }
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  for (const file of files.filter((each) => /\.test\.|tsbuildinfo|\.env/.test(each))) {
-    complain(`${manifest.name} holds ${file}`);
+  for (const file of files.filter((each) => /\.test\.|tsbuildinfo|\.env/.test(each))) complain(`${name} holds ${file}`);
+}
+
+/** The strictest settings; the declarations of the packages are checked as well. */
+const STRICT = {
+  target: "es2023",
+  lib: ["es2023", "esnext.disposable"],
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  skipLibCheck: false,
+  types: ["node"],
+  noEmit: true,
+};
+
+/** The types of every entry point, seen from a module and from CommonJS, by today's compiler and by an older one. */
+function checkTypes(project: Project, specifiers: readonly string[]): void {
+  const all = `export const entries: readonly object[] = [${specifiers.map((_, index) => `entry${index}`).join(", ")}];\n`;
+  const imports = specifiers.map((specifier, index) => `import * as entry${index} from "${specifier}";\n`);
+  const requires = specifiers.map((specifier, index) => `import entry${index} = require("${specifier}");\n`);
+  project.write("entries.ts", imports.join("") + all);
+  project.write("entries.cts", requires.join("") + all);
+  const programs = ["ten-lines.ts", "cluster.ts", "start.ts", "replicas.ts"];
+  const views = [
+    { name: "nodenext", files: ["entries.ts", "entries.cts", ...programs], options: { module: "nodenext" } },
+    { name: "bundler", files: ["entries.ts", ...programs], options: { module: "esnext", moduleResolution: "bundler" } },
+  ];
+  const compilers = [
+    { name: "of today", file: path.join(ROOT, "node_modules/typescript/bin/tsc") },
+    { name: "5.9", file: path.join(project.folder, "node_modules/typescript/bin/tsc") },
+  ];
+  for (const { name, files, options } of views) {
+    project.write(`tsconfig.${name}.json`, { compilerOptions: { ...STRICT, ...options }, files });
+    for (const compiler of compilers) {
+      project.run(`types, ${name}, TypeScript ${compiler.name}`, "node", [
+        compiler.file,
+        "-p",
+        `tsconfig.${name}.json`,
+      ]);
+    }
   }
 }
 
-try {
-  const tarballs = readdirSync(TARBALLS).filter((file) => file.endsWith(".tgz"));
-  const workspaces = readdirSync(path.join(ROOT, "packages"));
-  if (tarballs.length !== workspaces.length) complain(`${tarballs.length} tarballs of ${workspaces.length} packages`);
-  writeFileSync(path.join(project, "package.json"), JSON.stringify({ private: true, type: "module" }));
-  const paths = tarballs.map((file) => path.join(TARBALLS, file));
-  const options = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
-  const wanted = ["install", ...options, "pg", "@types/node@24", "@types/pg", ...paths];
-  // npm is the machine's, with its settings; it need not be new.
-  if (run("npm install", "npm", wanted, process.env["MACHINE_PATH"] ?? process.env["PATH"])) {
-    const specifiers: string[] = [];
-    for (const workspace of workspaces) {
-      const { name } = JSON.parse(
-        readFileSync(path.join(ROOT, "packages", workspace, "package.json"), "utf8"),
-      ) as Manifest;
-      const folder = path.join(project, "node_modules", name);
-      const text = readFileSync(path.join(folder, "package.json"), "utf8");
-      const manifest = JSON.parse(text) as Manifest;
-      checkContents(folder, text, manifest);
-      // What belongs to a test runner can only be loaded by it, and containers need an engine; the packages' own tests do that.
-      const keys = Object.keys(manifest.exports).filter((key) => key !== "./vitest" && key !== "./containers");
-      specifiers.push(...keys.map((key) => name + key.slice(1)));
-    }
-    for (const specifier of specifiers) {
-      const some = `if (Object.keys(module_).length === 0) throw new Error("exports nothing");`;
-      const byImport = `const module_ = await import("${specifier}"); ${some}`;
-      run(`import ${specifier}`, "node", ["--input-type=module", "-e", byImport]);
-      run(`require ${specifier}`, "node", ["-e", `const module_ = require("${specifier}"); ${some}`]);
-    }
-    writeFileSync(path.join(project, "main.ts"), PROGRAM);
-    writeFileSync(path.join(project, "cluster.ts"), CLUSTER);
-    run("ten lines", "node", ["main.ts"]);
-    run("ten lines on a real server", "node", ["cluster.ts"]);
-    run("npx breakwater chaos list", "npx", ["--no-install", "breakwater", "chaos", "list"]);
-    const scenario = ["chaos", "run", "reply-loss", "--seed", "1", "--report", "report.html", "--quiet"];
-    run("npx breakwater chaos run", "npx", ["--no-install", "breakwater", ...scenario]);
-    const imports = specifiers.map((specifier, index) => `import * as entry${index} from "${specifier}";`);
-    const uses = `export const entries: readonly object[] = [${specifiers.map((_, index) => `entry${index}`).join(", ")}];`;
-    writeFileSync(path.join(project, "entries.ts"), [...imports, uses].join("\n"));
-    writeFileSync(path.join(project, "tsconfig.json"), JSON.stringify({ ...CONFIG, include: ["*.ts"] }));
-    run("types", "node", [path.join(ROOT, "node_modules/typescript/bin/tsc"), "-p", project]);
-  }
-} finally {
-  rmSync(project, { recursive: true, force: true });
+/** Runs what must fail for want of a peer, and looks for the name of what is missing. */
+function checkMissing(project: Project, command: string, parameters: readonly string[], missing: string): void {
+  const { ok, stdout, stderr } = project.run(`what is said without ${missing}`, command, parameters, { must: false });
+  if (ok || !(stdout + stderr).includes(missing)) complain(`nothing is said of ${missing}:\n${stdout}${stderr}`);
 }
+
+function byNpm(): void {
+  const project = new Project(process.env["BREAKWATER_PROJECT"]);
+  const paths = packed().map((one) => one.file);
+  const { ok } = project.npmInstall([
+    "--ignore-scripts",
+    ...DRIVERS,
+    "@types/node@24",
+    "@types/pg",
+    "typescript@5.9",
+    ...paths,
+  ]);
+  if (!ok) return;
+  for (const one of packed()) checkContents(project, one);
+  const specifiers = entryPoints().filter((specifier) => !(specifier in OPTIONAL));
+  use(project, specifiers);
+  for (const program of ["ten-lines.ts", "cluster.ts", "start.ts", "replicas.ts"]) project.program(program);
+  project.run("ten lines", "node", ["ten-lines.ts"]);
+  project.run("ten lines on a real server", "node", ["cluster.ts"]);
+  const scenario = ["chaos", "run", "reply-loss", "--seed", "1", "--report", "report.html", "--quiet"];
+  project.run("npx breakwater chaos list", "npx", ["--no-install", "breakwater", "chaos", "list"]);
+  project.run("npx breakwater chaos run", "npx", ["--no-install", "breakwater", ...scenario]);
+  checkTypes(project, specifiers);
+  for (const [specifier, missing] of Object.entries(OPTIONAL)) {
+    checkMissing(project, "node", ["import.mjs", specifier], missing);
+    checkMissing(project, "node", ["require.cjs", specifier], missing);
+  }
+  withoutPeers();
+}
+
+/** What most people install: the preset and its driver come with one name, and the rest is asked for by name. */
+function withoutPeers(): void {
+  const project = new Project();
+  const ours = ["breakwater", "core", "pg", "policies", "postgres"].map((name) =>
+    name === "breakwater" ? name : `@breakwater/${name}`,
+  );
+  if (!project.npmInstall(["--ignore-scripts", ...tarballs(...ours)]).ok) return;
+  for (const program of ["import.mjs", "require.cjs"]) project.program(program);
+  project.run("import without optional peers", "node", ["import.mjs", "breakwater", "breakwater/pg"]);
+  project.run("require without optional peers", "node", ["require.cjs", "breakwater", "breakwater/pg"]);
+  project.run("npx breakwater --version", "npx", ["--no-install", "breakwater", "--version"]);
+  checkMissing(
+    project,
+    "npx",
+    ["--no-install", "breakwater", "chaos", "list"],
+    "npm install --save-dev @breakwater/chaos",
+  );
+  const there = readdirSync(path.join(project.folder, "node_modules/@breakwater"));
+  if (there.includes("chaos")) complain("the kit is installed although nobody asked for it");
+}
+
+function by(name: string, manager: Manager): void {
+  const [command = "", ...start] = manager.command;
+  const env = { ...MACHINE, COREPACK_ENABLE_STRICT: "0" };
+  const project = new Project();
+  // Where the package manager itself cannot be had, nothing can be said of it.
+  const { ok, stdout, stderr } = project.run(`${name} --version`, command, [...start, "--version"], {
+    env,
+    must: false,
+  });
+  if (!ok) skip(`${name} cannot be had here: ${(stderr || stdout).trim().split("\n").at(-1) ?? ""}`);
+  console.log(stdout.trim());
+  const ours = Object.fromEntries(packed().map((one) => [one.name, `file:${one.file}`]));
+  for (const [file, contents] of Object.entries(manager.files(ours))) project.write(file, contents);
+  const install = [...start, ...manager.install];
+  const result = project.run(`${name} install`, command, install, { env, limitMs: 240_000, must: false });
+  const said = result.stdout + result.stderr;
+  if (!result.ok && UNREACHABLE.test(said)) skip(`${name} does not reach the registry`);
+  if (!result.ok) return complain(`${name} install\n${said}`);
+  use(
+    project,
+    entryPoints().filter((specifier) => !(specifier in OPTIONAL)),
+    manager.run,
+  );
+}
+
+const [name = "npm"] = process.argv.slice(2);
+const manager = MANAGERS[name]?.();
+if (name === "npm") byNpm();
+else if (manager === undefined)
+  throw new Error(`there is no package manager ${name}: npm, ${Object.keys(MANAGERS).join(", ")}`);
+else by(name, manager);

@@ -2,6 +2,7 @@
  * Shows a policy that was written outside the project: `slowCalls` tells of every call that took longer than it should.
  * It runs on PGlite, so it needs no server; it would stand around a router or another pool just the same.
  */
+import assert from "node:assert/strict";
 import { type Clock, compose, database, type Policy, policy, positiveMs, systemClock } from "@breakwater/core";
 import { fromPglite } from "@breakwater/pglite";
 import { chaos, retry } from "@breakwater/policies";
@@ -46,9 +47,15 @@ const stack = compose(slowCalls({ overMs: 50 }), retry({ initialDelayMs: 1 }), f
 await using db = database(stack(fromPglite()));
 // The first call also starts the database.
 await db.ready();
-db.on("slow-calls:noticed", ({ label, tookMs }) => console.log(`${label} was slow: ${Math.round(tookMs)} ms`));
+const slow = new Set<string | undefined>();
+db.on("slow-calls:noticed", ({ label, tookMs }) => {
+  slow.add(label);
+  console.log(`${label} was slow: ${Math.round(tookMs)} ms`);
+});
 
 for (const label of ["cart", "prices", "invoice", "stock"]) {
   await db.query("SELECT 1", undefined, { label });
 }
+assert(slow.has("invoice"));
+assert.equal(failure.hits, 1);
 console.log(`${failure.hits} failure, and nobody heard of it`);

@@ -2,6 +2,7 @@
  * Shows three policies around one `pg.Pool`, put together by hand: time for each attempt, a breaker, and retries around
  * both, on a real server that crashes and comes back while calls are made.
  */
+import assert from "node:assert/strict";
 import { compose, database } from "@breakwater/core";
 import { fromPg } from "@breakwater/pg";
 import { circuitBreaker, retry, timeout } from "@breakwater/policies";
@@ -37,6 +38,7 @@ const back = new Promise<void>((resolve, reject) => {
 
 const { rows } = await db.query<{ title: string }>("SELECT title FROM books WHERE id = $1", [1]);
 console.log(`The read that was asked for meanwhile: ${rows[0]?.title}`);
+assert.equal(rows[0]?.title, "The Waves");
 await back;
 console.log(
   db

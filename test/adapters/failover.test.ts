@@ -7,7 +7,7 @@ import { reasons, Traffic, TRAFFIC_TABLE } from "../routing/support/traffic.ts";
 
 it(
   "postgres.js: a primary is killed and a replica promoted: failed 0, lost 0, doubled 0",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     await using cluster = await startCluster({ replicas: 2, synchronous: true });
     for (const text of [TRAFFIC_TABLE, ledgerTableSql()]) await cluster.primary.query(text);

@@ -1,4 +1,4 @@
-import { database, failureOf } from "@breakwater/core";
+import { database, failureOf, policy } from "@breakwater/core";
 import { fromPglite, type PgliteInstance, type PgliteResult } from "@breakwater/pglite";
 import { PGlite } from "@electric-sql/pglite";
 import { breakwater } from "breakwater";
@@ -35,6 +35,35 @@ describe("PGlite as a node of the stack", () => {
     expect(failureOf(await errorOf(db.query("INSERT INTO notes VALUES (3, NULL)")))).toMatchObject({ effect: "none" });
     await db.close();
     expect(pglite.closed).toBe(false);
+  });
+
+  it("is not taken for a node that hangs while it starts, however long that takes", async () => {
+    const { promise: started, resolve: start } = Promise.withResolvers<void>();
+    const starting = new Proxy(pglite, {
+      get(target, key) {
+        if (key === "waitReady") return started;
+        const value: unknown = Reflect.get(target, key, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    let probes = 0;
+    const counted = policy("counted", (operation, next) => {
+      if (operation.purpose === "probe") probes += 1;
+      return next(operation);
+    });
+    const db = breakwater({
+      primary: fromPglite(starting, { closePglite: false }),
+      router: { probeIntervalMs: 5, probeTimeoutMs: 50 },
+      nodePolicies: [counted],
+    });
+    const down: unknown[] = [];
+    db.on("router:node-down", (event) => down.push(event));
+    const written = db.query("INSERT INTO notes VALUES (1, NULL)");
+    await until("several probes to have been answered", () => probes > 3);
+    start();
+    expect((await written).rowCount).toBe(1);
+    expect(down).toEqual([]);
+    await db.close();
   });
 
   it("brings notices and notifications; with more than one connection a subscription keeps nobody waiting", async () => {

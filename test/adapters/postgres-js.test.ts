@@ -1,4 +1,5 @@
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
 import { type Cluster, startCluster } from "@breakwater/chaos";
 import { database, type Database, failureOf, type Pool } from "@breakwater/core";
 import { fromPostgresJs, type FromPostgresJsOptions, type PostgresJsConfig } from "@breakwater/postgres-js";
@@ -205,4 +206,29 @@ describe("connecting", () => {
     expect(() => fromPostgresJs(config(), { prepare: "sometimes" as never })).toThrow("prepare");
     expect(() => fromPostgresJs(config(), { min: 3, max: 2 })).toThrow("min");
   });
+});
+
+describe("a link that is lost in the moment it is there", () => {
+  it.each([false, true])(
+    "is another failed attempt to connect, and holds up nobody (with an error: %s)",
+    async (withError) => {
+      let attempts = 0;
+      const socket = async (): Promise<Socket> => {
+        const link = connect(relay.port, "127.0.0.1");
+        await once(link, "connect");
+        attempts += 1;
+        // The driver comes to it a moment later, and would wait for ever for what it has missed.
+        if (attempts <= 3) setImmediate(() => link.destroy(withError ? new Error("reset") : undefined));
+        return link;
+      };
+      const { pool, db } = open({}, { socket });
+      for (let lost = 1; lost <= 3; lost += 1) {
+        const failure = failureOf(await errorOf(db.query("SELECT 1", [], { timeoutMs: 10_000 })));
+        expect(failure).toMatchObject({ phase: "connect", effect: "none", blames: "node" });
+        expect(attempts).toBe(lost);
+      }
+      expect((await db.query("SELECT 1 AS a")).rows).toEqual([{ a: 1 }]);
+      expect(pool.stats()).toMatchObject({ total: 1, connecting: 0 });
+    },
+  );
 });

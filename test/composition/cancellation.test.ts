@@ -37,13 +37,18 @@ describe("cancelling a call in a stack", () => {
       throw failing();
     });
     const pool = retry({ initialDelayMs: 1500, jitter: "none" })(inner);
-    const abort = new AbortController();
-    const ended = pool.execute(fakeCall({ signal: abort.signal })).catch((error: unknown) => error);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    const before = performance.now();
-    abort.abort();
-    expect(await ended).toBe(abort.signal.reason);
-    expect(performance.now() - before).toBeLessThan(20);
+    const took: number[] = [];
+    // Of several, as others may have the machine for longer than that.
+    for (let round = 0; round < 10; round += 1) {
+      const abort = new AbortController();
+      const ended = pool.execute(fakeCall({ signal: abort.signal })).catch((error: unknown) => error);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      const before = performance.now();
+      abort.abort();
+      expect(await ended).toBe(abort.signal.reason);
+      took.push(performance.now() - before);
+    }
+    expect(Math.min(...took)).toBeLessThan(20);
   });
 
   it("passes the signal to every attempt, and the adapter's answer to the caller", async () => {

@@ -16,6 +16,16 @@ function dead(page: string, text: string, link: string): string | undefined {
   return anchors.includes(anchor) ? undefined : `${link}: ${file} has no heading #${anchor}`;
 }
 
+/** The pages that a page leads to, relative to the checkout. */
+function leadsTo(page: string): string[] {
+  return linksOf(read(page)).flatMap((link) => {
+    const [target = ""] = link.split("#");
+    if (target === "" || /^[a-z][a-z+.-]*:/i.test(link) || !target.endsWith(".md")) return [];
+    const file = path.join(path.dirname(page), target);
+    return existsSync(path.join(ROOT, file)) ? [file] : [];
+  });
+}
+
 describe("links", () => {
   it.each(pages())("of %s lead somewhere", (page) => {
     const text = read(page);
@@ -26,6 +36,14 @@ describe("links", () => {
     const text = `# Page\n\n[a](${link})`;
     expect(linksOf(text)).toEqual([link]);
     expect(dead("README.md", text, link)).toBeDefined();
+  });
+
+  it("lead from the front page to every page, and from the index to every page beside it", () => {
+    const reached = new Set(["README.md"]);
+    for (const page of reached) for (const next of leadsTo(page)) reached.add(next);
+    expect(pages().filter((page) => !reached.has(page))).toEqual([]);
+    const indexed = new Set(["docs/README.md", ...leadsTo("docs/README.md")]);
+    expect(pages().filter((page) => page.startsWith("docs/") && !indexed.has(page))).toEqual([]);
   });
 
   it("are not looked for in code", () => {

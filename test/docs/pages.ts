@@ -17,16 +17,20 @@ export interface Block {
   readonly line: number;
   readonly language: string;
   readonly lines: readonly string[];
+  /** What the comment right above it says, as in `<!-- run -->`; undefined where there is none. */
+  readonly mark: string | undefined;
 }
 
 /** All fenced blocks of a page. */
 export function blocksOf(text: string): Block[] {
   const blocks: Block[] = [];
-  let open: { readonly fence: string; readonly line: number; readonly language: string; lines: string[] } | undefined;
+  let open: (Omit<Block, "lines"> & { readonly fence: string; lines: string[] }) | undefined;
+  let mark: string | undefined;
   for (const [index, line] of text.split("\n").entries()) {
     const fence = /^\s*(`{3,}|~{3,})\s*(\S*)/.exec(line);
     if (open === undefined) {
-      if (fence !== null) open = { fence: fence[1]!, line: index + 2, language: fence[2]!, lines: [] };
+      if (fence !== null) open = { fence: fence[1]!, line: index + 2, language: fence[2]!, lines: [], mark };
+      if (line.trim() !== "") mark = /^<!-- (\S+) -->$/.exec(line)?.[1];
     } else if (fence?.[1] === open.fence && fence[2] === "") {
       blocks.push(open);
       open = undefined;
@@ -40,10 +44,10 @@ export function blocksOf(text: string): Block[] {
 /**
  * The page as one program in which every line stands where it stands on the page: blocks from top to bottom, each in a
  * scope inside the one before, so that a block sees what was declared above it and may declare it anew. Imports are moved
- * to the first line. Undefined when the page has no TypeScript.
+ * to the first line. Without the blocks that are programs of their own. Undefined when the page has no other TypeScript.
  */
 export function programOf(page: string, text: string = read(page)): string | undefined {
-  const blocks = blocksOf(text).filter((block) => block.language === "ts");
+  const blocks = blocksOf(text).filter(({ language, mark }) => language === "ts" && mark !== "run");
   if (blocks.length === 0) return undefined;
   const program: string[] = text.split("\n").map(() => "");
   const imports = new Set<string>();
@@ -68,6 +72,26 @@ export function programOf(page: string, text: string = read(page)): string | und
   }
   program[0] = [...imports, "export {};", program[0]].join(" ");
   return [...program, "}".repeat(depth)].join("\n");
+}
+
+/** A block that is a program of its own, marked by `<!-- run -->`, with what the next block says that it prints. */
+export interface WholeProgram {
+  /** Line of its first line, from 1. */
+  readonly line: number;
+  readonly code: string;
+  /** What is printed, line by line; `…` stands for anything. Undefined where the page does not say. */
+  readonly prints: string | undefined;
+}
+
+/** All blocks of a page that are programs of their own. */
+export function wholeProgramsOf(page: string, text: string = read(page)): WholeProgram[] {
+  const blocks = blocksOf(text);
+  return blocks.flatMap(({ mark, lines, line, language }, index) => {
+    if (mark !== "run") return [];
+    if (language !== "ts") throw new Error(`${page}:${line}: only TypeScript is run`);
+    const next = blocks[index + 1];
+    return [{ line, code: lines.join("\n"), prints: next?.mark === "prints" ? next.lines.join("\n") : undefined }];
+  });
 }
 
 function importsIn(one: StaticImport): string[] {

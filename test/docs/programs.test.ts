@@ -3,26 +3,29 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { packages, ROOT } from "../packages/tree.ts";
-import { pages, programOf } from "./pages.ts";
+import { linkModules } from "./modules.ts";
+import { pages, programOf, wholeProgramsOf } from "./pages.ts";
 
-/** Below the checkout, so that `pg` and its types are found from there. */
+/** Below the checkout, so that the types of `pg` are found from there. */
 const FOLDER = path.join(ROOT, ".artifacts", `programs-${process.pid}`);
 
 const all = pages().flatMap((page) => {
+  const name = page.replaceAll(/[^\w-]/g, "_");
   const program = programOf(page);
-  return program === undefined ? [] : [{ page, program, file: `${page.replaceAll(/[^\w-]/g, "_")}.ts` }];
+  const parts = program === undefined ? [] : [{ page, program, file: `${name}.ts` }];
+  // With as many empty lines before it as stand before it on the page.
+  const whole = wholeProgramsOf(page).map(({ line, code }) => ({
+    page: `${page}:${line}`,
+    program: "\n".repeat(line - 1) + code,
+    file: `${name}-${line}.ts`,
+  }));
+  return [...parts, ...whole];
 });
 
 /** Compiles programs as a user's project would. Returns what the compiler says. */
 function compile(folder: string, programs: readonly { readonly file: string; readonly program: string }[]): string {
   mkdirSync(folder, { recursive: true });
-  // Drivers that the checkout's root does not have.
-  const drivers = {
-    postgres: "postgres/types/index.d.ts",
-    "@electric-sql/pglite": "@electric-sql/pglite/dist/index.d.ts",
-    mysql2: "mysql2/index.d.ts",
-    "mysql2/promise": "mysql2/promise.d.ts",
-  };
+  linkModules(folder);
   const own = Object.fromEntries(
     packages().flatMap((one) =>
       Object.entries(one.manifest.exports).map(([key, source]) => [
@@ -31,9 +34,7 @@ function compile(folder: string, programs: readonly { readonly file: string; rea
       ]),
     ),
   );
-  const paths: Record<string, string[]> = { ...own };
-  for (const [name, types] of Object.entries(drivers)) paths[name] = [path.join(ROOT, "test/node_modules", types)];
-  const compilerOptions = { paths, noUnusedLocals: false, noUnusedParameters: false };
+  const compilerOptions = { paths: own, noUnusedLocals: false, noUnusedParameters: false };
   const config = {
     extends: path.join(ROOT, "test/tsconfig.json"),
     compilerOptions,
@@ -64,7 +65,7 @@ describe("programs in the pages", () => {
   it.each(all)("of $page compile", ({ page, file }) => {
     const errors = output.split("\n").flatMap((line) => {
       const found = /^(.+?)\((\d+),\d+\): (.*)$/.exec(line);
-      return found?.[1] === file ? [`${page}:${found[2]}: ${found[3]}`] : [];
+      return found?.[1] === file ? [`${page.replace(/:.*/, "")}:${found[2]}: ${found[3]}`] : [];
     });
     expect(errors).toEqual([]);
   });

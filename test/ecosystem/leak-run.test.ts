@@ -66,5 +66,5 @@ describe(`${OPERATIONS} operations on a Database, its pool and clients, most of 
     expect(end).toEqual(start);
     const left = "SELECT count(*)::int AS open FROM pg_stat_activity WHERE application_name LIKE 'leak-run%'";
     await expect.poll(() => cluster().primary.query(left)).toEqual([{ open: 0 }]);
-  }, 120_000);
+  }, 240_000);
 });

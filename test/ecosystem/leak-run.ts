@@ -216,9 +216,14 @@ function listeners(): string[] {
   return [...new Set(lines)];
 }
 
+/** Waits until it is so; for what it is not, the report shows how it is instead. */
+async function inTime(so: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 1_000 && !(await so()); tries += 1) await delay(10);
+}
+
 /** What is there when nothing is to do. */
 async function look(): Promise<object> {
-  for (let tries = 0; tries < 500 && db.stats().active > 0; tries += 1) await delay(10);
+  await inTime(() => db.stats().active === 0);
   // Every connection anew: those that died in the background have been noticed then.
   await Promise.all(Array.from({ length: 3 * MAX }, () => db.query("SELECT pg_sleep(0.005)")));
   await immediate();
@@ -226,12 +231,20 @@ async function look(): Promise<object> {
     (globalThis as { gc?: () => void }).gc?.();
     await delay(20);
   }
+  const atServer = async (): Promise<{ open: number; inTransaction: number }> =>
+    db.one<{ open: number; inTransaction: number }>(
+      `SELECT count(*)::int AS open, count(*) FILTER (WHERE state LIKE 'idle in%')::int AS "inTransaction"
+         FROM pg_stat_activity WHERE application_name = 'leak-run'`,
+    );
+  // Of what has been told to end a busy machine takes its time to see the end.
+  await inTime(async () => {
+    const { open, inTransaction } = await atServer();
+    const { idle, total } = db.stats();
+    return open <= total + 2 && inTransaction === 0 && idle === total && resources()["Timeout"] === undefined;
+  });
   const { active, waiting, idle, total } = db.stats();
   const openTimers = resources()["Timeout"] ?? 0;
-  const [server] = await db.rows<{ open: number; inTransaction: number }>(
-    `SELECT count(*)::int AS open, count(*) FILTER (WHERE state LIKE 'idle in%')::int AS "inTransaction"
-       FROM pg_stat_activity WHERE application_name = 'leak-run'`,
-  );
+  const server = await atServer();
   return {
     active,
     waiting,
@@ -259,6 +272,7 @@ const after = await look();
 await pool.end();
 // Clients' stacks are kept for a moment.
 await delay(1_200);
+await inTime(() => JSON.stringify(resources()) === JSON.stringify(start));
 // Before standard output is opened: that is a resource, too.
 const report = JSON.stringify({ before, after, done, unexpected, start, end: resources(), clients: clients.size });
 process.stdout.write(report);

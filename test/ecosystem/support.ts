@@ -74,7 +74,7 @@ export async function loadThroughFailover(
   };
   const grown = async (by: number): Promise<void> => {
     const until = turns + by;
-    await expect.poll(() => turns, { timeout: 15_000 }).toBeGreaterThan(until);
+    await expect.poll(() => turns, { timeout: 60_000 }).toBeGreaterThan(until);
   };
   const result = await load(8, counted, async () => {
     await grown(100);

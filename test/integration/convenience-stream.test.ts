@@ -150,9 +150,10 @@ describe("a stream", () => {
     expect(error.code).toBe("ERR_BREAKWATER_TIMEOUT");
     await allBack();
     let count = 0;
-    for await (const _ of db.stream(MANY, { timeoutMs: 400, batchSize: 1 })) {
+    // Its first rows come at once, and the reading takes longer than the limit.
+    for await (const _ of db.stream("SELECT generate_series(1, 1000)", { timeoutMs: 2_000, batchSize: 1 })) {
       if (++count > 20) break;
-      await delay(40);
+      await delay(120);
     }
     expect(count).toBe(21);
     await allBack();
@@ -188,7 +189,7 @@ describe("a stream", () => {
 
   it("is run again as a query is while nobody has had a row of it", async () => {
     const texts: string[] = [];
-    const rows = db.stream<N>("SELECT n, pg_sleep(0.3) FROM generate_series(1, 2) AS n", { access: "read" });
+    const rows = db.stream<N>("SELECT n, pg_sleep(0.6) FROM generate_series(1, 2) AS n", { access: "read" });
     const reading = all(rows);
     await until("it to run", async () => {
       for (const node of cluster.nodes) {

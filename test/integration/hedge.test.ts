@@ -7,7 +7,9 @@ import { until } from "../support/wait.ts";
 
 /** Reads of one run, and what they cost. */
 interface Run {
-  readonly p99: number;
+  readonly reads: number;
+  /** Those that had to wait for the slow answer. */
+  readonly waited: number;
   /** Statements sent for each that was asked for. */
   readonly load: number;
   readonly lost: number;
@@ -16,6 +18,8 @@ interface Run {
 
 const CALLERS = 4;
 const READS = 500;
+/** How long a slow answer takes, in milliseconds: far longer than a busy machine delays any. */
+const SLOW_MS = 300;
 
 describe("hedged reads on two replicas, one of which is slow with 4 % of its answers", () => {
   let cluster: Cluster;
@@ -25,7 +29,7 @@ describe("hedged reads on two replicas, one of which is slow with 4 % of its ans
     const { primary, replicas } = cluster;
     await primary.query("CREATE SEQUENCE unused");
     await primary.query(`CREATE FUNCTION answer(n int, slow int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
-      IF inet_server_port() = slow AND random() < 0.04 THEN PERFORM pg_sleep(0.1); END IF;
+      IF inet_server_port() = slow AND random() < 0.04 THEN PERFORM pg_sleep(${SLOW_MS / 1000}); END IF;
       RETURN n;
     END $$`);
     const [{ at } = { at: "0/0" }] = await primary.query<{ at: string }>("SELECT pg_current_wal_lsn() AS at");
@@ -46,6 +50,8 @@ describe("hedged reads on two replicas, one of which is slow with 4 % of its ans
       primary: cluster.primary.connectionString,
       replicas: cluster.replicas.map((node) => node.connectionString),
       hedge: options,
+      // However long a run takes, a connection that is gone was lost.
+      pool: { idleTimeoutMs: 0 },
     });
   }
 
@@ -90,18 +96,19 @@ describe("hedged reads on two replicas, one of which is slow with 4 % of its ans
     const stats = now();
     const kept = new Set((await pids()).split(" "));
     const lost = before.split(" ").filter((pid) => !kept.has(pid)).length;
-    const p99 = took.toSorted((a, b) => a - b)[Math.floor(took.length * 0.99)]!;
-    return { p99, load: 1 + (stats["sent"] ?? 0) / (stats["reads"] ?? 0), lost, stats };
+    const waited = took.filter((ms) => ms >= SLOW_MS).length;
+    return { reads: took.length, waited, load: 1 + (stats["sent"] ?? 0) / (stats["reads"] ?? 0), lost, stats };
   }
 
-  it("have a short tail, cost little, and keep their connections", async () => {
-    const without = await run({ only: () => false });
+  it("wait for no slow answer, cost little, and keep their connections", async () => {
     const hedged = await run({});
     process.stdout.write(
-      `p99 ${without.p99.toFixed(1)} ms, hedged ${hedged.p99.toFixed(1)} ms, load ${hedged.load.toFixed(3)}, ` +
+      `${hedged.waited} of ${hedged.reads} reads waited, load ${hedged.load.toFixed(3)}, ` +
         `connections lost ${hedged.lost}, ${JSON.stringify(hedged.stats)}\n`,
     );
-    expect(hedged.p99).toBeLessThanOrEqual(0.35 * without.p99);
+    // What the tail is measured in, in its virtual time, is the matter of test/overload.
+    const unaided = (hedged.stats["overBudget"] ?? 0) + (hedged.stats["lost"] ?? 0);
+    expect(hedged.waited).toBeLessThanOrEqual(unaided + hedged.reads / 100);
     expect(hedged.load).toBeLessThanOrEqual(1.05);
     expect(hedged.stats["won"]).toBeGreaterThan(10);
     expect(hedged.lost).toBe(0);

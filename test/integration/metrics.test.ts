@@ -139,7 +139,7 @@ describe("monitor()", () => {
       intervalMs: 50,
       report: (_snapshot, delta) => {
         deltas.push(delta);
-        if (deltas.length === 4) enough();
+        if (deltas.length >= 4 && deltas.some(({ calls }) => calls > 0)) enough();
       },
     });
     let sent = 0;
@@ -154,7 +154,7 @@ describe("monitor()", () => {
     await reported;
     over.abort();
     await loads;
-    const told = deltas.slice(0, 4).reduce((sum, { calls }) => sum + calls, 0);
+    const told = deltas.reduce((sum, { calls }) => sum + calls, 0);
     expect(told).toBeGreaterThan(0);
     expect(told).toBeLessThanOrEqual(sent);
     for (const { calls, execution, callsPerSecond, elapsedMs } of deltas) {
@@ -251,7 +251,7 @@ describe("leakWatch", () => {
   });
 
   it("takes a connection back for others; its holder gets a typed error, and the server an end to it", async () => {
-    const { db, returned } = watched(1, { maxHeldMs: 50, forceReturnAfterMs: 150 });
+    const { db, returned } = watched(1, { maxHeldMs: 50, forceReturnAfterMs: 1_500 });
     const held = await db.connect();
     await held.query("BEGIN");
     await held.query("INSERT INTO metrics VALUES (100)");

@@ -5,6 +5,7 @@ import { type Cluster, startCluster } from "@breakwater/chaos";
 import { type Database, database } from "@breakwater/core";
 import { fromPg, type FromPgOptions } from "@breakwater/pg";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { warm } from "../support/database.ts";
 import { until } from "../support/wait.ts";
 
 const POINT = "SELECT name FROM things WHERE id = $1";
@@ -80,7 +81,7 @@ describe("reads that share connections", () => {
     "CALL nothing()",
   ])("never are: %s", async (text) => {
     const db = open({ pipeline: { connections: 1 } });
-    await several(5, () => db.query("SELECT pg_sleep(0.02)"));
+    await warm(db, 5);
     await prove(db, POINT, [1]);
     for (let use = 1; use <= 6; use += 1) await db.query(text).catch(() => undefined);
     await until("all to be back", () => db.stats().active === 0 && db.stats().idle >= 4);
@@ -111,7 +112,7 @@ describe("reads that share connections", () => {
   it("do not wait for a table that others have locked, when they read another one", async () => {
     const db = open({ pipeline: { connections: 2 } }, { max: 20 });
     const locked = "SELECT count(*)::int AS n FROM locked WHERE id = $1";
-    await several(10, () => db.query("SELECT pg_sleep(0.02)"));
+    await warm(db, 10);
     await prove(db, POINT, [1]);
     await prove(db, locked, [1]);
     await cluster.primary.query("SELECT 1");
@@ -192,14 +193,14 @@ describe("reads that share connections", () => {
   it("fail each on its own where the server refuses what only it can see: a write in a view, a limit of time", async () => {
     const db = open(
       { pipeline: { connections: 1 } },
-      { statement_timeout: 60, options: "-c default_transaction_read_only=on" },
+      { statement_timeout: 1_000, options: "-c default_transaction_read_only=on" },
     );
     const view = "SELECT number FROM counting WHERE id = $1 AND $2::text = 'yes'";
     await prove(db, view, [1, "no"]);
     await prove(db, SLEEP, [0, 1]);
     await prove(db, POINT, [1]);
     const refused = db.query(view, [1, "yes"]);
-    const slow = db.query(SLEEP, [5, 1]);
+    const slow = db.query(SLEEP, [30, 1]);
     const others = points(db);
     expect(codes(await Promise.allSettled([refused, slow]))).toEqual(["25006", "57014"]);
     await others;

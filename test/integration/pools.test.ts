@@ -290,6 +290,8 @@ describe("behind retry", () => {
     const db = stack();
     await admin("CREATE TABLE counters (id int PRIMARY KEY, n int); INSERT INTO counters VALUES (1, 0)");
     let attempts = 0;
+    let toldAll = (): void => undefined;
+    const allHaveRead = new Promise<void>((resolve) => (toldAll = resolve));
     await Promise.all(
       Array.from({ length: 6 }, () =>
         db
@@ -297,6 +299,9 @@ describe("behind retry", () => {
             async (tx) => {
               attempts += 1;
               const { rows } = await tx.query<{ n: number }>("SELECT n FROM counters WHERE id = 1");
+              // The first goes of all are in each other's way, however the machine runs them.
+              if (attempts === 6) toldAll();
+              await allHaveRead;
               await tx.query("UPDATE counters SET n = $1 WHERE id = 1", [(rows[0]?.n ?? 0) + 1]);
             },
             { isolation: "serializable" },

@@ -33,9 +33,7 @@ describe("a terminated connection", () => {
   it("leaves the outcome of a write unknown that the server had begun", async () => {
     const write = db.query("INSERT INTO kept SELECT $1 FROM pg_sleep(30)", [51]);
     const outcome = write.catch((error: unknown) => error);
-    await expect
-      .poll(() => cluster.primary.query(`${END_CLIENTS} AND wait_event = 'PgSleep'`), { timeout: 10_000 })
-      .toHaveLength(1);
+    await expect.poll(() => cluster.primary.query(`${END_CLIENTS} AND wait_event = 'PgSleep'`)).toHaveLength(1);
     expect(await outcome).toMatchObject({ code: "ERR_BREAKWATER_OUTCOME_UNKNOWN" });
   });
 });

@@ -7,7 +7,7 @@ import { quantile, reasons, Traffic, TRAFFIC_TABLE } from "./support/traffic.ts"
 /** How often each fault is played; 10 for the figures of record. */
 const rounds = Number(process.env["BREAKWATER_ROUNDS"] ?? 1);
 const CALLS_PER_SECOND = 200;
-const LONG = 120_000 + rounds * 60_000;
+const LONG = 240_000 + rounds * 60_000;
 
 let cluster: Cluster;
 let db: Database;

@@ -29,6 +29,13 @@ export function stackOn(cluster: Cluster, options: BreakwaterOptions = {}): Data
   return db;
 }
 
+/** Has a pool open so many connections, all idle again afterwards. */
+export async function warm(db: Database, count: number): Promise<void> {
+  const held = await Promise.all(Array.from({ length: count }, () => db.connect()));
+  for (const connection of held) connection.release();
+  await until("all to be back", () => db.stats().active === 0 && db.stats().idle >= count);
+}
+
 const opened = new Set<Database>();
 
 /** Closes what `stackOn` has made: a test that failed must not make the next one fail. */

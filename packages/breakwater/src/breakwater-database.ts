@@ -26,6 +26,7 @@ export interface BreakwaterTopology<Node> {
 
 /** A `Database` whose nodes can come and go. `Node` is what the stack takes for a node. */
 export class BreakwaterDatabase<Node> extends Database {
+  /** The nodes, and what adds and removes them. */
   readonly topology: BreakwaterTopology<Node>;
 
   constructor(pool: Pool, options: DatabaseOptions, make: (node: Node) => Pool | NodeOptions) {

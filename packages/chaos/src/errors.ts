@@ -12,7 +12,9 @@ export type ChaosErrorCode =
 
 /** Every failure of the kit: which node, what was awaited or attempted, the last underlying error, the server's log. */
 export class ChaosError extends Error {
+  /** Name of the class. */
   override readonly name: string = "ChaosError";
+  /** What callers compare. */
   readonly code: ChaosErrorCode;
 
   constructor(code: ChaosErrorCode, message: string, options?: ErrorOptions) {

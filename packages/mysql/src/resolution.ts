@@ -22,7 +22,7 @@ const holders = new WeakMap<object, Holder | undefined>();
 /** Not supported, not allowed: 1235, 1227, 1370. */
 const REFUSED: ReadonlySet<unknown> = new Set([1235, 1227, 1370]);
 
-/** For an adapter: the session has been reset, and its lock is gone. */
+/** For an adapter: the session of the connection `driver` has been reset, and its lock is gone. */
 export function forgetSession(driver: object): void {
   holders.delete(driver);
 }

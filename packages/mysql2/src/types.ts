@@ -58,12 +58,19 @@ export interface Mysql2Packet {
 export interface Mysql2Config {
   /** A connection string, for what the other options do not say. */
   readonly uri?: string;
+  /** Name or address of the server. @default localhost */
   readonly host?: string;
+  /** @default 3306 */
   readonly port?: number;
+  /** Path of a Unix socket, instead of host and port. */
   readonly socketPath?: string;
+  /** Who connects. */
   readonly user?: string;
+  /** Their password. */
   readonly password?: string;
+  /** The database that is used. */
   readonly database?: string;
+  /** TLS, as `mysql2` takes it. @default none */
   readonly ssl?: unknown;
   /** Most connections, as for a pool of mysql2. @default 10 */
   readonly connectionLimit?: number;

@@ -38,12 +38,15 @@ export class Backend {
 
   /**
    * Resolves when the session is there, and nothing of a connection that was given up runs or is open any more. A probe
-   * asks PGlite nothing, and so waits for nobody.
+   * asks PGlite nothing, and so waits for nobody, not even for a start, which may take longer than a probe may: whoever
+   * has a statement waits for that. What has not started at all is down.
    */
   async clean(givenUp: AbortSignal, forProbe: boolean): Promise<void> {
     const asker = {};
-    await untilAborted(this.instance.waitReady, givenUp);
-    if (forProbe || !this.#soiled) return;
+    const { waitReady } = this.instance;
+    if (forProbe) return Promise.race([waitReady, Promise.resolve()]);
+    await untilAborted(waitReady, givenUp);
+    if (!this.#soiled) return;
     const turn = this.turn(asker);
     try {
       await untilAborted(turn, givenUp);

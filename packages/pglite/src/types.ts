@@ -4,10 +4,15 @@
 
 /** What PGlite answers to one statement. */
 export interface PgliteResult {
+  /** The rows. */
   readonly rows: readonly unknown[];
+  /** The columns, in order, with the numbers of their types. */
   readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[];
+  /** Rows that were written. */
   readonly affectedRows?: number;
+  /** The command as the server names it, where the version of PGlite tells it. */
   readonly command?: string;
+  /** Rows that were read or written, where the version of PGlite tells it. */
   readonly rowCount?: number;
 }
 
@@ -18,11 +23,18 @@ interface PgliteQueryOptions {
 
 /** A PGlite. */
 export interface PgliteInstance {
+  /** Resolves when it has started. */
   readonly waitReady: Promise<void>;
+  /** Whether it has been closed. */
   readonly closed: boolean;
+  /** Runs one statement with its values. */
   query(text: string, values?: never[], options?: PgliteQueryOptions): Promise<PgliteResult>;
+  /** Runs a text, which may hold several statements. */
   exec(text: string, options?: PgliteQueryOptions): Promise<readonly PgliteResult[]>;
+  /** Closes it. */
   close(): Promise<void>;
+  /** Whether a transaction is open. */
   isInTransaction?(): boolean;
+  /** Listens to notifications. @returns what ends that. */
   onNotification?(heard: (channel: string, payload: string) => void): () => void;
 }

@@ -7,7 +7,9 @@ import { type Access, type Operation, text } from "@breakwater/core";
 export interface RuleCall {
   /** The statement's text; undefined for a transaction and a borrowed connection. */
   readonly text: string | undefined;
+  /** Which of the three kinds of call it is. */
   readonly kind: Operation<unknown>["kind"];
+  /** The call's label; undefined when it has none. */
   readonly label: string | undefined;
   /** On whose behalf the call is made. */
   readonly tenant: string | undefined;

@@ -5,16 +5,27 @@ import type { Duplex } from "node:stream";
 
 /** A configuration as `postgres()` takes it. What it says of how connections live goes to the layer. */
 export interface PostgresJsConfig {
+  /** Name or address of the server. @default PGHOST or localhost */
   readonly host?: string | undefined;
+  /** Another name of `host`. */
   readonly hostname?: string | undefined;
+  /** @default PGPORT or 5432 */
   readonly port?: number | undefined;
+  /** Path of a Unix socket, instead of host and port. */
   readonly path?: string | undefined;
+  /** The database that is used. @default PGDATABASE or the user's name */
   readonly database?: string | undefined;
+  /** Another name of `database`. */
   readonly db?: string | undefined;
+  /** Who connects. @default PGUSER or the user of the process */
   readonly user?: string | undefined;
+  /** Another name of `user`. */
   readonly username?: string | undefined;
+  /** The password, or what gives it for each new connection. @default PGPASSWORD */
   readonly password?: string | (() => string | Promise<string>) | undefined;
+  /** Another name of `password`. */
   readonly pass?: string | (() => string | Promise<string>) | undefined;
+  /** TLS, as postgres.js takes it. @default none */
   readonly ssl?: "require" | "allow" | "prefer" | "verify-full" | boolean | object | undefined;
   /** Most connections open at once. @default 10 */
   readonly max?: number | undefined;
@@ -28,10 +39,13 @@ export interface PostgresJsConfig {
   readonly prepare?: boolean | undefined;
   /** Whether the types of arrays are asked for once. @default true */
   readonly fetch_types?: boolean | undefined;
+  /** Own types, as postgres.js takes them. */
   readonly types?: object | undefined;
+  /** How rows and columns are changed, as postgres.js takes it. */
   readonly transform?: object | undefined;
   /** Parameters of the session, such as `application_name`. */
   readonly connection?: object | undefined;
+  /** Hears the server's notices. */
   readonly onnotice?: ((notice: never) => void) | undefined;
   readonly [option: string]: unknown;
 }

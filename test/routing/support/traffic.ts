@@ -1,5 +1,6 @@
 /** Callers who read and write at a steady rate, whatever becomes of the servers, and a record of every call. */
 import type { Database } from "breakwater";
+import { until } from "../../support/wait.ts";
 
 export type CallKind = "read" | "transaction" | "statement";
 
@@ -13,6 +14,9 @@ export interface Call {
   endedAt: number | undefined;
   error: unknown;
 }
+
+/** Longest that calls may take to settle, in milliseconds: twice their own limit. */
+const LIMIT_MS = 60_000;
 
 /** Makes the table that the callers write to. */
 export const TRAFFIC_TABLE = "CREATE TABLE traffic (id bigint PRIMARY KEY)";
@@ -38,7 +42,11 @@ export class Traffic {
   /** Ends the traffic; resolves when every call has settled. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await Promise.all(this.#running);
+    await until(
+      () => `the last calls to settle: ${this.#standing()}`,
+      () => this.#running.size === 0,
+      LIMIT_MS,
+    );
   }
 
   get failed(): readonly Call[] {
@@ -47,14 +55,19 @@ export class Traffic {
 
   /** Resolves when a write that began now or later has been acknowledged, with the moment of that. */
   async nextWrite(after: number = performance.now()): Promise<number> {
-    for (;;) {
-      const found = this.calls.find(
-        ({ kind, startedAt, endedAt, error }) =>
-          kind !== "read" && startedAt >= after && endedAt !== undefined && error === undefined,
-      );
-      if (found?.endedAt !== undefined) return found.endedAt;
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    let found: Call | undefined;
+    await until(
+      () => `a write to be acknowledged: ${this.#standing()}`,
+      () => {
+        found = this.calls.find(
+          ({ kind, startedAt, endedAt, error }) =>
+            kind !== "read" && startedAt >= after && endedAt !== undefined && error === undefined,
+        );
+        return found !== undefined;
+      },
+      LIMIT_MS,
+    );
+    return found?.endedAt ?? Number.NaN;
   }
 
   /** Latencies of the reads that began within a time, in milliseconds, in order. */
@@ -63,6 +76,14 @@ export class Traffic {
       .filter(({ kind, startedAt }) => kind === "read" && startedAt >= from && startedAt < to)
       .map(({ startedAt, endedAt = Number.POSITIVE_INFINITY }) => endedAt - startedAt)
       .toSorted((a, b) => a - b);
+  }
+
+  /** Where the calls stand, for whoever has waited in vain. */
+  #standing(): string {
+    const waiting = this.calls.filter(({ endedAt }) => endedAt === undefined);
+    const oldestMs = performance.now() - (waiting[0]?.startedAt ?? Number.NaN);
+    const failed = JSON.stringify(reasons(this.failed));
+    return `${waiting.length} of ${this.calls.length} calls wait, the oldest for ${oldestMs.toFixed(0)} ms; failed: ${failed}; ${JSON.stringify(this.#db.stats().nodes)}`;
   }
 
   #send(): void {

@@ -13,6 +13,12 @@ async function main(given: readonly string[]): Promise<number> {
   switch (command) {
     case "chaos":
       return chaos(rest);
+    case "doctor": {
+      const { doctorCommand } = await import("./doctor/doctor.ts");
+      return doctorCommand(rest);
+    }
+    case "top":
+      return (await import("./top/top.ts")).topCommand(rest);
     case "--version":
     case "-v":
       process.stdout.write(`${await version()}\n`);

@@ -17,7 +17,9 @@ export type NodeRole = "primary" | "replica";
 export interface ClusterNode {
   /** `n1`, `n2` … in the order of `cluster.nodes`; also its `application_name` as a replica. */
   readonly name: string;
+  /** What it is now. */
   readonly role: NodeRole;
+  /** How its server stands. */
   readonly state: NodeState;
   /** Of the postmaster; undefined while stopped. */
   readonly pid: number | undefined;
@@ -27,7 +29,9 @@ export interface ClusterNode {
   readonly connectionString: string;
   /** TCP port of the server itself: faults of the proxy do not reach it, replication uses it. */
   readonly directPort: number;
+  /** See `directPort`. */
   readonly directConnectionString: string;
+  /** The proxy between clients and it. */
   readonly proxy: FaultProxy;
 
   /** Starts a stopped server as whatever its data says it is; resolves when it takes connections. */
@@ -61,6 +65,7 @@ export interface ClusterNode {
   reclone(from: ClusterNode): Promise<void>;
   /** Lets a replica go on receiving but not applying; resolves when it is paused. */
   pauseReplay(): Promise<void>;
+  /** Lets it apply again; resolves when it does. */
   resumeReplay(): Promise<void>;
   /**
    * Runs one statement as superuser on a short-lived direct connection.

@@ -3,6 +3,7 @@ import { booleanOf, integerIn, lineOf, onlyKnown, refusal } from "../check.ts";
 import { reservedSettings } from "./conf.ts";
 import type { ProviderFactory } from "./provider.ts";
 
+/** How many servers there are, and how they are set up. */
 export interface ClusterOptions {
   /** Streaming replicas besides the primary; 0 to 8. @default 2 */
   readonly replicas?: number;

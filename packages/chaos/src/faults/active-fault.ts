@@ -7,6 +7,7 @@ export type FaultLevel = "policy" | "wire" | "cluster";
 
 /** What is written down of a fault, for reports. */
 export interface FaultRecord {
+  /** Where it is injected. */
   readonly level: FaultLevel;
   /** What was done, by the name of the method that did it, such as `dropReply`. */
   readonly name: string;
@@ -39,6 +40,7 @@ export interface FaultHand {
   readonly ended?: boolean;
   /** Calls `listener` after each strike and at the end. @returns what ends that. */
   watch?(listener: () => void): () => void;
+  /** Ends it. Harmless when it has ended. */
   off(): void | Promise<void>;
 }
 

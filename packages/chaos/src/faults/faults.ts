@@ -18,6 +18,7 @@ import {
 import { bringBack, serverFaults, type ServerFaults } from "./server.ts";
 import { wireFaults, type WireFaults } from "./wire.ts";
 
+/** Whose nodes are struck, and the clock of the record. */
 export interface FaultsOptions {
   /** The cluster whose nodes are struck; needed for faults of the cluster level. @default none */
   readonly cluster?: Cluster;
@@ -27,6 +28,7 @@ export interface FaultsOptions {
 
 /** A policy that injects faults, such as `chaos()` of `@breakwater/policies`. */
 export interface PolicyFaults<Options extends object> {
+  /** Begins a fault. */
   inject(options: Options): FaultHand;
 }
 
@@ -133,6 +135,7 @@ export class Faults implements AsyncDisposable {
     return this.#closing;
   }
 
+  /** The same as `close()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

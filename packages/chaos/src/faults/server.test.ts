@@ -16,8 +16,16 @@ beforeAll(async () => {
   await cluster.primary.query("CREATE ROLE ordinary LOGIN");
 });
 afterAll(() => cluster?.close());
-beforeEach(() => {
+beforeEach(async () => {
   faults = new Faults({ cluster });
+  // A session that is about to end still has its slot.
+  await until("earlier sessions to be gone", async () => {
+    const left = await cluster.primary.query(
+      `SELECT FROM pg_stat_activity WHERE backend_type = 'client backend'
+         AND application_name <> 'breakwater-chaos' AND pid <> pg_backend_pid()`,
+    );
+    return left.length === 0;
+  });
 });
 afterEach(async () => {
   await faults.close();

@@ -5,6 +5,7 @@ import { until } from "../wait.ts";
 import type { FaultHand } from "./active-fault.ts";
 import { HeldSession } from "./held-session.ts";
 
+/** How many connection slots are taken. */
 export interface FillSlotsOptions {
   /** Slots for ordinary users that stay free; from 0. @default 0 */
   readonly leave?: number;
@@ -36,6 +37,7 @@ export type HoldLockOptions =
     }
   | { readonly statement: string };
 
+/** How many long statements run. */
 export interface LongStatementOptions {
   /** @default one that sleeps for a day */
   readonly statement?: string;

@@ -294,8 +294,9 @@ describe("several faults at the same time", () => {
     begin();
     const clients = await Promise.all(Array.from({ length: 8 }, () => client()));
     const load = { on: true };
+    let answered = 0;
     const switching = (async () => {
-      for (let round = 0; round < 60; round++) {
+      for (let round = 0; round < 60 || answered <= 20; round++) {
         const now = [wire.latency({ ms: 1 }), wire.slice({ bytes: 11 }), wire.bandwidth({ bytesPerSecond: 500_000 })];
         now.push(wire.freeze(), wire.delayMessage({ message: "CommandComplete", ms: 1 }), wire.notice({ to: /./ }));
         now.push(wire.pretendStandby());
@@ -312,13 +313,14 @@ describe("several faults at the same time", () => {
           const { rows: found } = await one.query("INSERT INTO t VALUES ($1) RETURNING i", [at]);
           expect(found).toEqual([{ i: at }]);
           count++;
+          answered++;
         }
         return count;
       }),
     );
     await switching;
     const total = counts.reduce((sum, count) => sum + count, 0);
-    expect(total).toBeGreaterThan(20);
+    expect(total).toBe(answered);
     expect(await rows()).toHaveLength(total);
     expect(faults.record().every(({ endedMs, beganMs }) => endedMs !== undefined && endedMs >= beganMs)).toBe(true);
   });
@@ -349,8 +351,12 @@ describe("faults of all kinds at random", () => {
       () => wire.cut({ mode: pick(["reset", "fin"] as const) }),
     ];
     const load = { on: true };
+    const outcome = new Map<number, "ok" | "unknown" | "fail">();
+    const of = (what: string): number[] => [...outcome].filter(([, one]) => one === what).map(([i]) => i);
+    // Until there was enough of everything, however busy the machine.
+    const enough = (): boolean => [of("ok").length, of("unknown").length].every((number) => number > 5);
     const striking = (async () => {
-      for (let round = 0; round < 80; round++) {
+      for (let round = 0; round < 80 || !enough(); round++) {
         const now = [pick(kinds)(), pick(kinds)()];
         await new Promise((resolve) => setTimeout(resolve, 4 + random() * 8));
         await Promise.all(now.map((fault) => fault.off()));
@@ -358,7 +364,6 @@ describe("faults of all kinds at random", () => {
       load.on = false;
     })();
     let next = 0;
-    const outcome = new Map<number, "ok" | "unknown" | "fail">();
     const worker = async (): Promise<void> => {
       while (load.on) {
         const one = new Client(cluster.primary.connectionString);
@@ -395,11 +400,9 @@ describe("faults of all kinds at random", () => {
     await until("all connections to be gone", () => cluster.primary.proxy.connections === 0);
     await until("the server to be done", async () => (await sessions()) === 0);
     const there = await rows();
-    const of = (what: string): number[] => [...outcome].filter(([, one]) => one === what).map(([i]) => i);
     expect(new Set(there).size).toBe(there.length);
     expect(of("ok").filter((i) => !there.includes(i))).toEqual([]);
     expect(of("fail").filter((i) => there.includes(i))).toEqual([]);
-    expect([of("ok").length, of("unknown").length].every((number) => number > 5)).toBe(true);
   });
 });
 

@@ -38,20 +38,35 @@ export interface SlowCloseOptions extends DirectionOption {
 
 /** Faults between clients and one server; see `FaultProxy` for what each one does. All begin at once. */
 export interface WireFaults {
+  /** Carries statements out and keeps their answers back, then cuts the connection. */
   dropReply(options: DropReplyOptions): ActiveFault;
+  /** The same for COMMIT. */
   dropCommitReply(options?: DropCommitReplyOptions): ActiveFault;
+  /** Cuts the connection before a statement reaches the server. */
   cutBefore(options: FaultOptions): ActiveFault;
+  /** Cuts it when a statement has been parsed but not executed. */
   cutAfterParse(options: FaultOptions): ActiveFault;
+  /** Cuts it after a statement's answer, before the server says that it is ready. */
   cutBeforeReady(options: FaultOptions): ActiveFault;
+  /** Answers a statement with an error of our own, which the server never sees. */
   inject(options: InjectOptions): ActiveFault;
+  /** Adds a notice to the answer of a statement. */
   notice(options: NoticeOptions): ActiveFault;
+  /** Delays one kind of message. */
   delayMessage(options: DelayMessageOptions): ActiveFault;
+  /** Lets the server claim to be a standby, or not to be one. */
   pretendStandby(options?: { readonly standby?: boolean }): ActiveFault;
+  /** Delays everything. */
   latency(options: LatencyOptions): ActiveFault;
+  /** Lets nothing pass. */
   freeze(options?: DirectionOption): ActiveFault;
+  /** Lets so many bytes pass in a second. */
   bandwidth(options: BandwidthOptions): ActiveFault;
+  /** Cuts what passes into small pieces. */
   slice(options: SliceOptions): ActiveFault;
+  /** Delays the end of a connection. */
   slowClose(options: SlowCloseOptions): ActiveFault;
+  /** Turns new connections away. */
   refuse(options: { readonly mode: RefuseMode }): ActiveFault;
   /** Cuts all connections, once; the fault has ended when this returns. @default mode "reset" */
   cut(options?: { readonly mode?: CutMode }): ActiveFault;

@@ -35,6 +35,7 @@ const ALLOWED: Readonly<Record<Isolation, readonly ViolationKind[]>> = {
   serializable: [],
 };
 
+/** What a history is checked for. */
 export interface CheckOptions {
   /** @default all of them */
   readonly checkers?: readonly Checker[];
@@ -46,9 +47,11 @@ export interface CheckOptions {
   readonly allow?: readonly ViolationKind[];
 }
 
+/** What the checkers have found. */
 export interface HistoryReport {
   /** No violation was found, and none is hidden by a history that was cut short. See `notChecked` for what nobody looked at. */
   readonly passed: boolean;
+  /** Everything that was found. */
   readonly violations: readonly Violation[];
   /** Found, and not forbidden by `isolation` and `allow`. */
   readonly allowed: readonly Violation[];

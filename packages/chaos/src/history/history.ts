@@ -7,6 +7,7 @@ import { classifyError, describeError, type Verdict } from "./classify.ts";
 import type { ActionKind, Actions, HistoryOperation, Opening, Outcome, Results } from "./operation.ts";
 import { HistorySession } from "./session.ts";
 
+/** What a history begins with, and how much of it is kept. */
 export interface HistoryOptions {
   /** What the database held before the first operation. @default everything empty */
   readonly opening?: Opening;
@@ -21,6 +22,7 @@ export interface HistoryOptions {
 
 /** Takes the answer to one operation. The first answer counts; later ones are ignored. */
 export interface Answer<R> {
+  /** It was acknowledged, with this result. */
   ok(result: R): void;
   /** Nothing of the operation is kept. */
   fail(error?: unknown): void;
@@ -41,7 +43,9 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** Actions whose value is no part of the history. */
 const GIVES_NOTHING: ReadonlySet<ActionKind> = new Set(["write", "increment", "transfer", "release", "call"]);
 
+/** What sessions have asked of a database and what they were told, in the order in which it happened. */
 export class History {
+  /** What the database held before the first operation. */
   readonly opening: Opening;
   readonly #operations: Mutable<HistoryOperation>[] = [];
   readonly #maxOperations: number;

@@ -31,7 +31,9 @@ interface Completion {
 
 /** A history, and what the database held in the end where that was written down with it. */
 export interface ImportedHistory {
+  /** The history. */
   readonly history: History;
+  /** What the database held in the end; undefined where that was not written down. */
   readonly finalState: FinalState | undefined;
 }
 
@@ -46,7 +48,7 @@ export function toJsonLines(history: History, finalState?: FinalState): string {
 }
 
 /**
- * Reads a history back. What was pending is pending again.
+ * Reads a history back from the `text` that was written of it. What was pending is pending again.
  *
  * @throws RangeError naming the line and what was expected there.
  */

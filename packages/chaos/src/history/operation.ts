@@ -41,18 +41,29 @@ export type Action =
 
 /** What each kind of action gives when it is acknowledged. */
 export interface Results {
+  /** Nothing. */
   readonly write: null;
+  /** The value that was read; null when there was none. */
   readonly read: string | null;
+  /** Nothing. */
   readonly increment: null;
+  /** The counter's value. */
   readonly count: number;
+  /** Nothing. */
   readonly transfer: null;
+  /** All balances together. */
   readonly sum: number;
+  /** The steps, with what was read. */
   readonly transaction: readonly ListStep[];
+  /** Name of the connection. */
   readonly acquire: string;
+  /** Nothing. */
   readonly release: null;
+  /** Nothing. */
   readonly call: null;
 }
 
+/** Name of what a session can do. */
 export type ActionKind = Action["kind"];
 
 /** Each kind of action by its name. */
@@ -70,7 +81,9 @@ export interface HistoryOperation<K extends ActionKind = ActionKind> {
   readonly index: number;
   /** Who asked: calls of one session see their own writes and never go back in time. */
   readonly session: string;
+  /** What was asked. */
   readonly action: Actions[K];
+  /** What the session was told. */
   readonly outcome: Outcome;
   /** Place of the invocation among all events of the history; from 0. */
   readonly invoked: number;
@@ -78,6 +91,7 @@ export interface HistoryOperation<K extends ActionKind = ActionKind> {
   readonly completed: number | undefined;
   /** When it was invoked, in milliseconds of the history's clock. */
   readonly invokedMs: number;
+  /** When it was answered, in milliseconds of the history's clock; undefined while it was not. */
   readonly completedMs: number | undefined;
   /** What an acknowledged operation gave; undefined for all others. */
   readonly result: Results[K] | undefined;
@@ -87,7 +101,9 @@ export interface HistoryOperation<K extends ActionKind = ActionKind> {
 
 /** What the database held before the first operation. What is left out was empty, null or zero. */
 export interface Opening {
+  /** Values of registers, by name. */
   readonly registers?: Readonly<Record<string, string>>;
+  /** Values of counters, by name. */
   readonly counters?: Readonly<Record<string, number>>;
   /** Balance of every account. Without them sums are only compared with one another. */
   readonly balances?: Readonly<Record<string, number>>;
@@ -99,9 +115,13 @@ export interface FinalState {
   readonly writes?: Readonly<Record<string, number>>;
   /** How many rows there are for each id of a `transfer`. */
   readonly transfers?: Readonly<Record<string, number>>;
+  /** Values of registers, by name; null for one that is empty. */
   readonly registers?: Readonly<Record<string, string | null>>;
+  /** Values of counters, by name. */
   readonly counters?: Readonly<Record<string, number>>;
+  /** Balances of accounts, by name. */
   readonly balances?: Readonly<Record<string, number>>;
+  /** Elements of lists, in order, by name. */
   readonly lists?: Readonly<Record<string, readonly ListElement[]>>;
 }
 

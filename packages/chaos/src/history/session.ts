@@ -9,6 +9,7 @@ import type { ActionKind, Actions, ListElement, ListStep, Results } from "./oper
  * each read step, in their order.
  */
 export class HistorySession {
+  /** Its name. */
   readonly name: string;
   readonly #history: History;
 
@@ -27,18 +28,22 @@ export class HistorySession {
     return this.#record({ kind: "write", id, register }, call);
   }
 
+  /** Notes that `register` is read, and gives what the call gives. */
   read(register: string, call: () => Promise<string | null>): Promise<string | null> {
     return this.#record({ kind: "read", register }, call);
   }
 
+  /** Notes that `counter` grows by `by`, and gives what the call gives. */
   increment<T>(counter: string, by: number, call: () => Promise<T>): Promise<T> {
     return this.#record({ kind: "increment", counter, by }, call);
   }
 
+  /** Notes that `counter` is read, and gives what the call gives. */
   count(counter: string, call: () => Promise<number>): Promise<number> {
     return this.#record({ kind: "count", counter }, call);
   }
 
+  /** Notes that money is moved, and gives what the call gives. */
   transfer<T>(transfer: Omit<Actions["transfer"], "kind">, call: () => Promise<T>): Promise<T> {
     return this.#record({ kind: "transfer", ...transfer }, call);
   }

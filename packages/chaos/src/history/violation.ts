@@ -43,7 +43,9 @@ export type ViolationKind =
   | "unsettled"
   | "truncated";
 
+/** Something that the database did and must not do. */
 export interface Violation {
+  /** Which rule was broken. */
   readonly kind: ViolationKind;
   /** What was found, in plain words, with the operations. */
   readonly message: string;

@@ -24,6 +24,7 @@ import {
   type Strike,
 } from "./strike.ts";
 
+/** Where a proxy listens and what it stands in front of. */
 export interface ProxyOptions {
   /** Port of the server, 1 to 65535. */
   readonly target: number;

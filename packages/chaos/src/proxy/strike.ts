@@ -10,6 +10,7 @@ export interface DropReplyOptions extends FaultOptions {
   readonly wait?: "reply" | "none";
 }
 
+/** Which COMMIT goes without an answer. */
 export interface DropCommitReplyOptions {
   /** Strikes the n-th COMMIT from now on; from 1. @default 1 */
   readonly nth?: number;

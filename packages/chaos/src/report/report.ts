@@ -17,7 +17,8 @@ const MOST_SHOWN = 1_000;
 const LEAST_SHOWN = 5;
 
 /**
- * Writes the report of some runs, as `runScenario` returns them. Two runs stand side by side; of more, two can be chosen.
+ * Writes the report of some runs to `file`; `records` are what `runScenario` returns. Two runs stand side by side; of more,
+ * two can be chosen.
  *
  * @throws RangeError when there is no run.
  */
@@ -25,7 +26,7 @@ export async function writeReport(records: readonly RunRecord[], file: string): 
   await writeFile(file, await reportHtml(records));
 }
 
-/** The text of that file. @throws RangeError when there is no run. */
+/** The text of that file, of these `records`. @throws RangeError when there is no run. */
 export async function reportHtml(records: readonly RunRecord[]): Promise<string> {
   if (!Array.isArray(records) || records.length === 0) throw refusal("records", records, "at least one run");
   const require = createRequire(import.meta.url);

@@ -5,10 +5,15 @@ import type { Faults } from "../faults/faults.ts";
 import type { History } from "../history/history.ts";
 import type { Subject } from "./subject.ts";
 
+/** What a step that is a function can use. */
 export interface RunContext {
+  /** The servers. */
   readonly cluster: Cluster;
+  /** The faults. */
   readonly faults: Faults;
+  /** What the subject was asked and what it said. */
   readonly history: History;
+  /** What is tried. */
   readonly subject: Subject;
   /** Dice of this step, from 0 up to 1: the same for the same seed. */
   readonly random: () => number;

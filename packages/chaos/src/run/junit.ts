@@ -4,7 +4,7 @@ import type { RunRecord } from "./record.ts";
 /** Violations that a failure shows. */
 const MAX_SHOWN = 20;
 
-/** Writes one test suite for each scenario, with one test case for each run. */
+/** Writes `records` as JUnit does: one test suite for each scenario, with one test case for each run. */
 export function junitXml(records: readonly RunRecord[]): string {
   const scenarios = [...new Set(records.map(({ scenario }) => scenario))];
   const suites = scenarios.map((name) =>

@@ -9,10 +9,15 @@ export type CallAccess = "read" | "write" | "transaction";
 
 /** Latencies of the calls that were answered within one stretch of time, in milliseconds. */
 export interface Latencies {
+  /** How many there were. */
   readonly count: number;
+  /** Half of them took no longer. */
   readonly p50: number;
+  /** 95 in a hundred took no longer. */
   readonly p95: number;
+  /** 99 in a hundred took no longer. */
   readonly p99: number;
+  /** The longest. */
   readonly max: number;
 }
 
@@ -22,7 +27,9 @@ export interface RunSample {
   readonly atMs: number;
   /** Calls that were answered in it, by what their callers were told. */
   readonly ok: number;
+  /** Calls whose callers were told that they failed. */
   readonly failed: number;
+  /** Calls whose callers were told that the outcome is unknown. */
   readonly unknown: number;
   /** Calls that ran at its end. */
   readonly running: number;
@@ -32,19 +39,25 @@ export interface RunSample {
 
 /** A fault, as a band over the time that it was on. */
 export interface RunFault {
+  /** Where it was injected. */
   readonly level: "policy" | "wire" | "cluster";
   /** Such as `dropReply`. */
   readonly name: string;
   /** Name of the node, or of what else it struck. */
   readonly target: string;
+  /** When it began, in milliseconds since the load began. */
   readonly fromMs: number;
+  /** When it ended. */
   readonly toMs: number;
+  /** How often it struck. */
   readonly hits: number;
 }
 
 /** How something stood over a time. */
 export interface RunSpan {
+  /** When it began, in milliseconds since the load began. */
   readonly fromMs: number;
+  /** When it ended. */
   readonly toMs: number;
   /** Of nodes `primary` or `replica`, of breakers `closed`, `open`, `half-open` or `isolated`. */
   readonly state: string;
@@ -54,14 +67,19 @@ export interface RunSpan {
 
 /** What happened to one node, or one breaker; spans follow each other without gaps. */
 export interface RunLane {
+  /** Name of the node or breaker. */
   readonly name: string;
+  /** How it stood, in order. */
   readonly spans: readonly RunSpan[];
 }
 
 /** Something that the subject told, such as `router:role-changed`. */
 export interface RunEvent {
+  /** When, in milliseconds since the load began. */
   readonly atMs: number;
+  /** Name of the event. */
   readonly name: string;
+  /** What it says, in a few words. */
   readonly text: string;
 }
 
@@ -73,18 +91,25 @@ export interface RunStep {
   readonly text: string;
   /** `unmet`: a condition that the subject did not come to; `broken`: it could not be done. */
   readonly status: "done" | "unmet" | "broken" | "skipped";
+  /** When it began, in milliseconds since the load began. */
   readonly fromMs: number;
+  /** When it ended. */
   readonly toMs: number;
+  /** Why it could not be done. */
   readonly error?: string;
 }
 
 /** One call, as far as a violation concerns it. */
 export interface RunOperation {
+  /** Its place in the history, from 0. */
   readonly index: number;
+  /** Who asked. */
   readonly session: string;
   /** Such as `write "a"`. */
   readonly text: string;
+  /** What they were told. */
   readonly outcome: "ok" | "fail" | "unknown" | "pending";
+  /** When it was asked, in milliseconds since the load began. */
   readonly fromMs: number;
   /** Absent while it was not answered. */
   readonly toMs?: number;
@@ -97,7 +122,9 @@ export interface RunOperation {
  * `slow-calls`: a bound; `stalled`: a condition that the subject did not come to; `connections-left`: open after it was closed.
  */
 export interface RunViolation {
+  /** Which rule was broken. */
   readonly kind: ViolationKind | ExpectationKind;
+  /** What happened, in one sentence. */
   readonly message: string;
   /** At most 20 of them. */
   readonly operations: readonly RunOperation[];
@@ -114,7 +141,9 @@ export type ExpectationKind =
 
 /** An error by its code. */
 export interface RunError {
+  /** Its code. */
   readonly code: string;
+  /** How often callers were told it. */
   readonly count: number;
   /** The message of the first. */
   readonly example: string;
@@ -124,7 +153,9 @@ export interface RunError {
 export interface RunRecord {
   /** Of this format. */
   readonly format: 1;
+  /** Name of the scenario. */
   readonly scenario: string;
+  /** What the scenario shows. */
   readonly description: string;
   /** Gives the same dice again. */
   readonly seed: number;
@@ -138,18 +169,27 @@ export interface RunRecord {
   readonly setupMs: number;
   /** Cluster, workload and expectations of the scenario, with their defaults. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** The course of the run, stretch by stretch. */
   readonly samples: readonly RunSample[];
   /** Over the whole run. */
   readonly latencies: Readonly<Partial<Record<CallAccess, Latencies>>>;
+  /** The faults, in the order of their beginning. */
   readonly faults: readonly RunFault[];
+  /** How the nodes stood. */
   readonly nodes: readonly RunLane[];
+  /** How the breakers stood. */
   readonly breakers: readonly RunLane[];
+  /** What the subject told. */
   readonly events: readonly RunEvent[];
+  /** The steps that were done. */
   readonly steps: readonly RunStep[];
   /** At most 500 of them; `violationCounts` counts all. */
   readonly violations: readonly RunViolation[];
+  /** Violations by kind. */
   readonly violationCounts: Readonly<Record<string, number>>;
+  /** Errors that callers were told, by code. */
   readonly errors: readonly RunError[];
+  /** Calls of the whole run, by outcome. */
   readonly totals: {
     readonly calls: number;
     readonly ok: number;
@@ -161,5 +201,6 @@ export interface RunRecord {
   readonly connectionsLeft: number | null;
   /** `broken`: the run itself could not be done, and says nothing of the subject; see `problem`. */
   readonly verdict: "passed" | "violated" | "broken";
+  /** Why the run could not be done; null when it could. */
   readonly problem: string | null;
 }

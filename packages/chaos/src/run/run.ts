@@ -25,15 +25,20 @@ import { Workload, workloadOptions } from "./workload.ts";
 export interface RunProgress {
   /** Since the load began; 0 before. */
   readonly elapsedMs: number;
+  /** Calls that were answered well. */
   readonly ok: number;
+  /** Calls that failed. */
   readonly failed: number;
+  /** Calls whose outcome is unknown. */
   readonly unknown: number;
+  /** Calls that are under way. */
   readonly running: number;
 }
 
 /** A step that begins, or has ended. */
 export type StepProgress = RunStep | { readonly path: string; readonly text: string; readonly status: "running" };
 
+/** What is run, with which dice, and who is told of it. */
 export interface RunOptions {
   /** Makes who is tried. */
   readonly subject: SubjectFactory;

@@ -21,14 +21,19 @@ export const workloadTables: string = `
 
 /** One statement of the load. */
 export interface WorkloadStatement {
+  /** Its text. */
   readonly text: string;
+  /** Its values, in order. */
   readonly values: readonly unknown[];
+  /** Whether it reads or writes. */
   readonly access: "read" | "write";
+  /** Who asks. */
   readonly session: string;
 }
 
 /** What a pool has to offer. */
 export interface SqlSubject {
+  /** Its name in reports. */
   readonly name: string;
   /** Runs one statement of its own; gives the rows. */
   query(statement: WorkloadStatement): Promise<readonly Record<string, unknown>[]>;
@@ -37,6 +42,7 @@ export interface SqlSubject {
   readonly prepare?: Subject["prepare"];
   readonly isUnknown?: Subject["isUnknown"];
   readonly observe?: Subject["observe"];
+  /** Closes it. */
   close(): Promise<void>;
 }
 

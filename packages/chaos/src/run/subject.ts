@@ -82,9 +82,13 @@ export interface Subject {
 
 /** Money from one account to another. */
 export interface Transfer {
+  /** Its id, which is written with it. */
   readonly id: string;
+  /** The account that pays. */
   readonly from: string;
+  /** The account that is paid. */
   readonly to: string;
+  /** How much. */
   readonly amount: number;
 }
 

@@ -6,6 +6,7 @@ export type ScenarioPath = readonly (string | number)[];
 
 /** One thing that is wrong. */
 export interface ScenarioIssue {
+  /** Where it is. */
   readonly path: ScenarioPath;
   /** Whether the key itself is meant or what stands behind it. */
   readonly at: "key" | "value";
@@ -15,6 +16,7 @@ export interface ScenarioIssue {
   readonly found: string;
   /** From 1; absent for scenarios that were not read from a file. */
   readonly line?: number;
+  /** From 1; see `line`. */
   readonly column?: number;
 }
 
@@ -23,10 +25,13 @@ const MAX_TOLD = 50;
 
 /** A scenario that cannot be run: every issue at once, in the order of the file. */
 export class ScenarioError extends Error {
+  /** Name of the class. */
   override readonly name: string = "ScenarioError";
+  /** What callers compare. */
   readonly code = "ERR_BREAKWATER_CHAOS_SCENARIO";
   /** Name of the file, or of the scenario. */
   readonly source: string;
+  /** Everything that is wrong. */
   readonly issues: readonly ScenarioIssue[];
 
   constructor(source: string, issues: readonly ScenarioIssue[]) {

@@ -25,9 +25,13 @@ export interface FaultPlace {
 
 /** Which statements a fault strikes: a pattern (letters' case does not count), each n-th, so many times, a share of them. */
 export interface StatementChoice {
+  /** What the statement's text must fit. */
   readonly to: string | RegExp;
+  /** Only each n-th of them. @default 1 */
   readonly every?: number;
+  /** At most so many of them. @default all */
   readonly times?: number;
+  /** With this chance, 0 to 1. @default 1 */
   readonly probability?: number;
 }
 
@@ -42,8 +46,11 @@ interface ErrorText {
 
 /** What a step can be; each has exactly one of these keys. Faults are those of `Faults`, by the same names. */
 export interface StepActions {
+  /** Does nothing for so long. */
   readonly wait: Duration;
+  /** Waits for something to hold. */
   readonly until: Condition;
+  /** Does steps several times. */
   readonly repeat: { readonly times: number; readonly steps: readonly Step[] };
   /** Ends faults by the names that `as` gave them, or all. */
   readonly end: string | readonly string[];
@@ -56,17 +63,25 @@ export interface StepActions {
   /** Lets the service's name stand for these nodes from now on; needs `service`. */
   readonly names: readonly Target[];
 
+  /** Keeps answers back and cuts the connection. */
   readonly dropReply: StatementChoice & FaultPlace & { readonly wait?: "reply" | "none" };
+  /** Keeps the answer to COMMIT back and cuts the connection. */
   readonly dropCommitReply: FaultStep<{
     readonly nth?: number;
     readonly times?: number;
     readonly wait?: "reply" | "none";
   }>;
+  /** Cuts the connection before the statement reaches the server. */
   readonly cutBefore: StatementChoice & FaultPlace;
+  /** Cuts it when the statement has been parsed. */
   readonly cutAfterParse: StatementChoice & FaultPlace;
+  /** Cuts it after the answer, before the server is ready. */
   readonly cutBeforeReady: StatementChoice & FaultPlace;
+  /** Answers with an error that the server never sent. */
   readonly inject: StatementChoice & FaultPlace & ErrorText & { readonly sqlstate: string };
+  /** Adds a notice to the answer. */
   readonly notice: StatementChoice & FaultPlace & ErrorText;
+  /** Delays one kind of message. */
   readonly delayMessage: FaultPlace &
     OneDirection & {
       readonly message: string;
@@ -75,34 +90,55 @@ export interface StepActions {
       readonly times?: number;
       readonly probability?: number;
     };
+  /** Delays everything. */
   readonly latency: FaultPlace & OneDirection & { readonly ms: Duration; readonly jitterMs?: Duration };
+  /** Lets nothing pass. */
   readonly freeze: FaultStep<OneDirection>;
+  /** Turns new connections away. */
   readonly refuse: FaultPlace & {
     readonly mode: "reset" | "fin" | { readonly sqlstate: string; readonly message: string };
   };
+  /** Cuts the connections that there are. */
   readonly cut: FaultStep<{ readonly mode?: "reset" | "fin" }>;
+  /** Lets so many bytes pass in a second. */
   readonly bandwidth: FaultPlace & OneDirection & { readonly bytesPerSecond: number };
+  /** Cuts what passes into small pieces. */
   readonly slice: FaultPlace & OneDirection & { readonly bytes: number };
+  /** Delays the end of connections. */
   readonly slowClose: FaultPlace & { readonly ms: Duration };
+  /** Lets the server claim to be a standby. */
   readonly pretendStandby: FaultStep;
 
+  /** Kills the server's processes. */
   readonly kill: FaultStep;
+  /** Stops the server. */
   readonly stop: FaultStep<{ readonly mode?: "smart" | "fast" | "immediate" }>;
+  /** Suspends the server's processes. */
   readonly hang: FaultStep;
+  /** Ends the backends that a condition of SQL fits. */
   readonly killBackend: FaultPlace & { readonly where: string };
+  /** Promotes a replica. */
   readonly promote: FaultStep;
+  /** Lets a replica receive but not apply. */
   readonly pauseReplay: FaultStep;
+  /** Lets a replica apply later. */
   readonly delayReplay: FaultPlace & { readonly ms: Duration };
+  /** Holds a replica so many bytes behind. */
   readonly lag: FaultPlace & { readonly bytes: number };
+  /** Takes the server's connection slots. */
   readonly fillSlots: FaultStep<{ readonly leave?: number }>;
+  /** Holds a lock on a table. */
   readonly holdLock: FaultPlace & { readonly table: string; readonly mode?: string };
+  /** Runs long statements. */
   readonly longStatement: FaultStep<{ readonly count?: number }>;
+  /** Kills the primary and promotes a replica. */
   readonly failover: {
     readonly kill?: "kill" | "immediate" | "hang" | "none";
     readonly to?: Target;
     readonly as?: string;
     readonly for?: Duration;
   };
+  /** Hands the primary's role to a replica in good order. */
   readonly switchover: { readonly to?: Target; readonly as?: string; readonly for?: Duration };
 }
 
@@ -115,6 +151,7 @@ export type StepAction = {
 
 /** A step that a function does. */
 export type StepFunction = (run: RunContext) => Promise<void>;
+/** One step of a scenario: an action, or a function. */
 export type Step = StepAction | StepFunction;
 
 /**
@@ -138,7 +175,9 @@ interface ConditionLimit {
   readonly optional?: boolean;
 }
 
+/** A condition without options. */
 export type PlainCondition = (typeof plainConditions)[number];
+/** All conditions without options. */
 export const plainConditions = [
   "primary-answers",
   "replicas-streaming",
@@ -161,6 +200,7 @@ export interface WorkloadOptions {
  * appends to and reads lists in one transaction; `set` and `get`: a register, whose readers must see their own writes.
  */
 export type WorkloadCall = (typeof workloadCalls)[number];
+/** All calls that a load can be made of. */
 export const workloadCalls = ["insert", "transfer", "sum", "lists", "set", "get"] as const;
 
 /** What must be true in the end, besides a history in which no checker finds anything. */
@@ -194,6 +234,7 @@ export interface ScenarioDefinition {
   readonly name: string;
   /** What it shows, in one sentence. */
   readonly description?: string;
+  /** The servers that it needs. @default one primary and two replicas */
   readonly cluster?: {
     /** @default 2 */
     readonly replicas?: number;
@@ -203,8 +244,11 @@ export interface ScenarioDefinition {
   };
   /** Gives the database a name that stands for nodes, as DNS would: which nodes at the beginning. @default none */
   readonly service?: { readonly nodes: readonly Target[] };
+  /** The load that is put on the subject. @default a mix of all calls */
   readonly workload?: WorkloadOptions;
+  /** What happens, in order. */
   readonly steps: readonly Step[];
+  /** What must hold in the end. */
   readonly expect?: Expectations;
 }
 

@@ -20,7 +20,9 @@ import { classify, commits } from "./statement.ts";
 
 /** An error of a simulated server or of the way to it: `code` is an SQLSTATE or a code of Node.js, as PostgreSQL's would be. */
 export class SimulatedError extends Error {
+  /** Name of the class. */
   override readonly name: string = "SimulatedError";
+  /** What callers compare. */
   readonly code: string;
 
   constructor(code: string, message: string) {

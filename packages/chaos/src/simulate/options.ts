@@ -54,6 +54,7 @@ export const CHECKS: readonly SimulationCheck[] = [
   "amplification",
 ];
 
+/** What is simulated: load, servers, faults, seed. */
 export interface SimulationOptions {
   /** Makes the stack of one process around the pools that it is given. */
   readonly stack: StackFactory;
@@ -65,9 +66,11 @@ export interface SimulationOptions {
   readonly only?: readonly number[];
   /** Processes, each with a stack of its own in front of the same servers. @default 1 */
   readonly processes?: number;
+  /** The servers. */
   readonly nodes?: SimulatedNodesOptions;
   /** Most connections of one process to one server. @default 10 */
   readonly poolMax?: number;
+  /** What each call does. */
   readonly workload?: SimulationWorkload;
   /** A script, or what one that is made up from the seed may hold; false for none. */
   readonly faults?: readonly Fault[] | { readonly max?: number; readonly kinds?: readonly FaultKind[] } | false;

@@ -24,13 +24,17 @@ import { ProcessClock, type VirtualClock } from "./virtual-clock.ts";
 export interface SimulatedNodes {
   /** The server that is the primary at the beginning. */
   readonly primary: Pool;
+  /** The other servers. */
   readonly replicas: readonly Pool[];
 }
 
 /** What a stack is made of: policies that wait or draw must be given this clock and these dice. */
 export interface SimulatedProcess {
+  /** Pools to the servers. */
   readonly nodes: SimulatedNodes;
+  /** The process's clock. */
   readonly clock: ProcessClock;
+  /** The process's dice. */
   readonly random: Random;
   /** Which of the processes it is, from 0. */
   readonly process: number;

@@ -4,6 +4,7 @@ import type { SimulationOptions } from "./options.ts";
 import { shrink } from "./shrink.ts";
 import { replay, simulate, type SimulationReport } from "./simulate.ts";
 
+/** How long is searched, and what else a simulation takes. */
 export interface SearchOptions extends SimulationOptions {
   /** How many seeds are tried, beginning with `seed`. @default as many as the time allows */
   readonly seeds?: number;
@@ -17,6 +18,7 @@ export interface SearchOptions extends SimulationOptions {
 export interface SearchReport {
   /** No seed that was tried broke the stack. */
   readonly ok: boolean;
+  /** How many seeds were tried. */
   readonly seedsTried: number;
   /** Calls of all runs together, shrinking aside. */
   readonly calls: number;

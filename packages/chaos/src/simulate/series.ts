@@ -8,16 +8,21 @@ export interface SeriesPoint {
   readonly offered: number;
   /** Calls that were answered in it, by outcome. */
   readonly ok: number;
+  /** Calls whose callers were told that they failed. */
   readonly failed: number;
+  /** Calls whose callers were told that the outcome is unknown. */
   readonly unknown: number;
   /** How long the calls took that were answered well, in milliseconds; undefined when there was none. */
   readonly p50Ms: number | undefined;
+  /** See `p50Ms`. */
   readonly p95Ms: number | undefined;
+  /** See `p50Ms`. */
   readonly p99Ms: number | undefined;
   /** Attempts to connect that began in it. */
   readonly connects: number;
   /** Operations that began on a connection, probes aside, and those of them that were not the first attempt. */
   readonly attempts: number;
+  /** See `attempts`. */
   readonly retries: number;
 }
 

@@ -7,8 +7,11 @@ import type { SimulationViolation } from "./violation.ts";
 
 /** Everything that is needed to see a run again, beside the stack and the options: plain data. */
 export interface SimulationScript {
+  /** The seed of the dice. */
   readonly seed: number;
+  /** How many calls are made. */
   readonly calls: number;
+  /** The faults, in order. */
   readonly faults: readonly Fault[];
   /** The calls that are made, by number, where shrinking has left some out. */
   readonly only?: readonly number[];
@@ -18,10 +21,13 @@ export interface SimulationScript {
 export interface SimulationReport {
   /** No violation was found. */
   readonly ok: boolean;
+  /** The seed of the run. */
   readonly seed: number;
+  /** What is needed to see it again. */
   readonly script: SimulationScript;
   /** What was broken, at most 100 of it; `violationCount` counts all. */
   readonly violations: readonly SimulationViolation[];
+  /** How much was broken. */
   readonly violationCount: number;
   /** What happened, as `MICROSECONDS WHAT`; the last lines of a long run. The same for the same seed, byte for byte. */
   readonly trace: readonly string[];
@@ -31,6 +37,7 @@ export interface SimulationReport {
   readonly digest: string;
   /** How the run went over time. */
   readonly series: readonly SeriesPoint[];
+  /** Numbers of the whole run. */
   readonly stats: SimulationStats;
   /** All of it in some lines for people, with the script and how to run it again. */
   readonly text: string;
@@ -38,15 +45,23 @@ export interface SimulationReport {
 
 /** Numbers of a whole run. */
 export interface SimulationStats {
+  /** Calls that were made. */
   readonly calls: number;
+  /** Calls that were answered well. */
   readonly ok: number;
+  /** Calls that failed. */
   readonly failed: number;
+  /** Calls whose outcome is unknown. */
   readonly unknown: number;
   /** Operations that began on a connection, probes aside, and those of them that were not the first attempt. */
   readonly attempts: number;
+  /** See `attempts`. */
   readonly retries: number;
+  /** Connections that were asked for. */
   readonly connects: number;
+  /** Replicas that became the primary. */
   readonly promotions: number;
+  /** Things that happened in virtual time. */
   readonly events: number;
   /** Virtual time that passed, in milliseconds. */
   readonly virtualMs: number;

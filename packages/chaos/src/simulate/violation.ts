@@ -27,7 +27,10 @@ export type SimulationViolationKind =
 
 /** One thing that was broken, and when it was found, in milliseconds of virtual time. */
 export interface SimulationViolation {
+  /** Which rule was broken. */
   readonly kind: SimulationViolationKind;
+  /** What happened, in one sentence. */
   readonly message: string;
+  /** When it was found, in milliseconds of virtual time. */
   readonly atMs: number;
 }

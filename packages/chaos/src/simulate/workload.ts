@@ -9,14 +9,19 @@ import type { ProcessClock } from "./virtual-clock.ts";
 export interface SimulatedCall {
   /** The stack of the call's process, in one of its sessions. */
   readonly database: Database;
+  /** The process's clock. */
   readonly clock: ProcessClock;
+  /** The call's dice. */
   readonly random: Random;
   /** Which call it is, from 0. */
   readonly index: number;
+  /** Which process makes the call, from 0. */
   readonly process: number;
+  /** Time limit of the call, in milliseconds. */
   readonly timeoutMs: number;
 }
 
+/** What the calls of a simulation do. */
 export interface SimulationWorkload {
   /** Calls a second of all processes together, at random moments, whatever becomes of the calls before. @default 200 */
   readonly ratePerSecond?: number;

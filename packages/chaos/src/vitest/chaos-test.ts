@@ -15,11 +15,13 @@ import { History, type HistoryOptions } from "../history/history.ts";
 export interface ChaosFixtures {
   /** How the cluster is made: `chaosTest.extend({ clusterOptions: { replicas: 1 } })`. @default one primary, two replicas */
   clusterOptions: ClusterOptions;
+  /** The cluster, which the tests of a file share. */
   cluster: Cluster;
   /** Faults of that cluster on all levels; those that are on end with the test. */
   faults: Faults;
   /** What the history begins with. @default an empty database */
   historyOptions: HistoryOptions;
+  /** The history of one test, checked when it ends. */
   history: History;
   /** BREAKWATER_SEED of the environment, else a random number; printed when a test that names it fails. 0 to 4,294,967,295. */
   seed: number;

@@ -5,7 +5,9 @@
 
 /** A point in a cluster's history. Positions compare within one timeline; a promotion begins the next. */
 export interface HistoryPoint {
+  /** The timeline, or what stands for it in another database. */
   readonly timeline: number;
+  /** The position in that timeline; only larger and smaller have a meaning. */
   readonly position: bigint;
 }
 

@@ -30,6 +30,7 @@ export interface Adjustable<Options extends object> {
   readonly check: (options: never) => Options;
   /** Takes over new options. */
   readonly apply: (options: Options) => void;
+  /** What else can be done with it by name, such as `isolate`. @default nothing */
   readonly actions?: PolicyControl["actions"];
 }
 
@@ -153,7 +154,7 @@ export class Controls {
   }
 }
 
-/** The controls of a stack; a `Database` has them as `controls`. */
+/** The controls of the stack whose outermost pool is `pool`; a `Database` has them as `controls`. */
 export function controlsOf(pool: Controlled): Controls {
   return new Controls(pool);
 }

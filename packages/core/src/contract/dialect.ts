@@ -12,6 +12,7 @@ export type StatementClass = "read" | "write" | "session";
 
 /** What a node says of itself. */
 export interface NodeState {
+  /** Whether it is the primary. */
   readonly role: "primary" | "replica";
   /** Which cluster the node belongs to, by the identifier that it was made with; undefined where none is told. */
   readonly systemId: string | undefined;
@@ -25,6 +26,7 @@ export interface NodeState {
 export interface TransactionTexts {
   /** Sent before BEGIN, where a database sets for the next transaction what is not part of BEGIN; undefined for nothing. */
   before?(options: TransactionOptions): string | undefined;
+  /** Text that begins a transaction with these options. */
   begin(options: TransactionOptions): string;
   /**
    * Sent in one text after BEGIN: the server itself ends a statement of this transaction that runs longer than so many
@@ -33,10 +35,15 @@ export interface TransactionTexts {
   limit?(ms: number): string;
   /** The same as one statement with values, whose text does not change. */
   limitStatement?(ms: number): Statement;
+  /** Text that commits. */
   readonly commit: string;
+  /** Text that rolls back. */
   readonly rollback: string;
+  /** Text that sets a savepoint of this name. */
   savepoint(name: string): string;
+  /** Text that keeps what was done since the savepoint of this name. */
   releaseSavepoint(name: string): string;
+  /** Text that undoes what was done since the savepoint of this name. */
   rollbackToSavepoint(name: string): string;
 }
 
@@ -63,6 +70,7 @@ export interface TransactionResolution {
    * not been asked before.
    */
   incarnation(connection: Connection): Promise<string>;
+  /** Asks the open transaction who it is; `incarnation` is what the same connection answered before. */
   identity(
     begun: QueryResult,
     incarnation: string,
@@ -109,14 +117,19 @@ export interface FunctionCatalog {
 
 /** How notifications are sent and heard. Each throws an OptionError for what cannot be the name of a channel. */
 export interface NotificationTexts {
+  /** Text that begins to listen to a channel. */
   listen(channel: string): string;
+  /** Text that ends it. */
   unlisten(channel: string): string;
+  /** Statement that sends `payload` to a channel. */
   notify(channel: string, payload: string): Statement;
 }
 
 /** Everything that is particular to one kind of database. */
 export interface Dialect {
+  /** Name of the database: `postgresql`, `mysql`. */
   readonly name: string;
+  /** How transactions begin and end. */
   readonly transaction: TransactionTexts;
   /** Undefined for a database that cannot tell a transaction's outcome. */
   readonly resolution?: TransactionResolution;

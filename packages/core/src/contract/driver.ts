@@ -16,7 +16,9 @@ export interface DriverCursor {
 
 /** A notification of the database, as a driver hands it on. */
 export interface DriverNotification {
+  /** The channel that it was sent to. */
   readonly channel: string;
+  /** What was sent; empty when nothing was. */
   readonly payload: string;
   /** The server process that sent it. */
   readonly processId: number;
@@ -43,7 +45,9 @@ export interface DriverAbilities {
 
 /** Who waits for the answer to a statement. Exactly one of the two is called, once, and never while it is being sent. */
 export interface StatementReceiver {
+  /** Takes what the statement answered. */
   answered(result: QueryResult): void;
+  /** Takes the driver's error. */
   failed(error: unknown): void;
 }
 
@@ -61,6 +65,7 @@ export interface Pipelining {
 
 /** One connection of a driver. */
 export interface DriverConnection extends DriverAbilities {
+  /** Runs one statement and resolves with all its rows. Rejects with the driver's own error. */
   query<Row = Record<string, unknown>>(statement: Statement): Promise<QueryResult<Row>>;
   /**
    * Sends a statement without waiting for those before it: they end in the order in which they were sent, each by itself.

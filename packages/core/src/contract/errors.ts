@@ -5,6 +5,7 @@ import { type Effect, type Failure, noteFailure, type Phase } from "./failure.ts
 
 /** What every error of this project has. */
 export abstract class BreakwaterError extends Error {
+  /** What callers compare. It never changes, unlike the message. */
   abstract readonly code: `ERR_BREAKWATER_${string}`;
   /** Name of the pool that raised it. */
   readonly pool: string;
@@ -15,6 +16,7 @@ export abstract class BreakwaterError extends Error {
     noteFailure(this, failure);
   }
 
+  /** Name of the class. */
   override get name(): string {
     return this.constructor.name;
   }
@@ -29,6 +31,7 @@ function rejected(failure: Pick<Failure, "retry" | "blames" | "reason"> & Partia
 
 /** A breaker is open: the node has failed and is given time. */
 export class CircuitOpenError extends RejectedError {
+  /** Says which error it is. */
   readonly code = "ERR_BREAKWATER_CIRCUIT_OPEN";
   /** When the breaker next lets a call try, in milliseconds from now; undefined while it is isolated by hand. */
   readonly retryAfterMs: number | undefined;
@@ -141,6 +144,7 @@ export interface TransactionIdentity {
 
 /** What a transaction had come to when the answer to its COMMIT was lost. */
 export interface Unanswered {
+  /** Who the transaction was. */
   readonly transaction: TransactionIdentity;
   /** What the caller's function had returned. */
   readonly value: unknown;
@@ -152,6 +156,7 @@ export interface Unanswered {
  */
 export class OutcomeUnknownError extends BreakwaterError {
   readonly code = "ERR_BREAKWATER_OUTCOME_UNKNOWN";
+  /** Always `unknown`: the database may have kept something. */
   readonly effect: Effect = "unknown";
   /** Who the transaction is at the database; undefined for one that never learned it, and for a statement on its own. */
   readonly transaction: TransactionIdentity | undefined;
@@ -193,6 +198,7 @@ export class RolledBackError extends BreakwaterError {
 
 /** An option is unknown or out of range. Thrown at construction. */
 export class OptionError extends RangeError {
+  /** What callers compare. */
   readonly code = "ERR_BREAKWATER_OPTION";
   /** The option as the user wrote it, such as `retry.maxRetries`. */
   readonly option: string;
@@ -207,6 +213,7 @@ export class OptionError extends RangeError {
     this.value = shown;
   }
 
+  /** Name of the class. */
   override get name(): string {
     return "OptionError";
   }
@@ -214,6 +221,7 @@ export class OptionError extends RangeError {
 
 /** Layers of a stack stand in an order in which they cannot do their work. Thrown at construction. */
 export class StackOrderError extends Error {
+  /** What callers compare. */
   readonly code = "ERR_BREAKWATER_STACK_ORDER";
   /** The layer that must stand further out. */
   readonly outer: string;
@@ -226,6 +234,7 @@ export class StackOrderError extends Error {
     this.inner = inner;
   }
 
+  /** Name of the class. */
   override get name(): string {
     return "StackOrderError";
   }

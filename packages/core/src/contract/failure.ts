@@ -17,10 +17,15 @@ export type RetryAdvice = "never" | "same-node" | "other-node" | "primary" | "tr
 /** What caused it. Breakers and ejection count `node` and `load`, never the others. */
 export type Blame = "node" | "load" | "contention" | "statement" | "caller";
 
+/** What an error means for who decides what to do next: retries, breakers, routers, adapters. */
 export interface Failure {
+  /** How far the call had come. */
   readonly phase: Phase;
+  /** Whether the database may have kept something. */
   readonly effect: Effect;
+  /** Where another attempt could succeed. */
   readonly retry: RetryAdvice;
+  /** What caused it. */
   readonly blames: Blame;
   /** What the adapter does with the connection. */
   readonly connection: "keep" | "destroy";
@@ -36,7 +41,9 @@ export interface Failure {
 
 /** Where a rejection happened. */
 export interface Situation {
+  /** How far the call had come. */
   readonly phase: Phase;
+  /** Whether the call reads or writes. */
   readonly access: "read" | "write";
   /** Inside an explicit transaction that has not been asked to commit. */
   readonly inTransaction: boolean;

@@ -19,6 +19,7 @@ export type Isolation = "read uncommitted" | "read committed" | "repeatable read
 
 /** How a transaction begins. What is left out is the server's default. */
 export interface TransactionOptions {
+  /** The isolation level. @default that of the server */
   readonly isolation?: Isolation;
   /** Promises not to write; such a transaction may run on a replica. @default false */
   readonly readOnly?: boolean;
@@ -38,6 +39,7 @@ export interface HedgedGo {
 
 /** What is known of a call before it runs. Policies read it and pass on changed copies; they never change it. */
 export interface OperationContext {
+  /** Whether it reads or writes; `auto` when the statement has to be read for that. */
   readonly access: Access;
   /** Whether the caller said so; otherwise it was read from the statement's text, and more may be known further in. */
   readonly accessSaid: boolean;
@@ -45,8 +47,11 @@ export interface OperationContext {
   readonly idempotent: boolean;
   /** When the call must have ended, in milliseconds of the stack's clock; `Infinity` is never. */
   readonly deadline: number;
+  /** Ends the call when it aborts; undefined when nobody can abort it. */
   readonly signal: AbortSignal | undefined;
+  /** Who goes first, and who is refused first, when there is not room for all. */
   readonly priority: Priority;
+  /** How fresh what it reads must be. */
   readonly consistency: Consistency;
   /** What a `session` read must include, and where acknowledged writes are noted; undefined where nobody keeps count. */
   readonly causality: Causality | undefined;
@@ -79,20 +84,26 @@ export interface OperationContext {
 
 /** One statement on any connection; the adapter may use its fastest path. `T` is what the statement's result is. */
 export interface QueryOperation<T> extends OperationContext {
+  /** Which of the three kinds it is. */
   readonly kind: "query";
+  /** The statement. */
   readonly statement: Statement;
   /**
    * When it is `run` itself: nobody would notice if the statement's result were given without it. So a policy that puts
    * something else in the place of `run` need not know of this.
    */
   readonly runsStatement?: unknown;
+  /** Does the work on the connection; `attempt` counts from 1. */
   run(connection: Connection, attempt: number): Promise<T>;
 }
 
 /** Begin, the caller's function, commit. Re-runnable as a whole, never statement by statement. */
 export interface TransactionOperation<T> extends OperationContext {
+  /** Which of the three kinds it is. */
   readonly kind: "transaction";
+  /** How the transaction begins. */
   readonly transaction: TransactionOptions;
+  /** Does the work between begin and commit; `attempt` counts from 1. */
   run(connection: Connection, attempt: number): Promise<T>;
 }
 
@@ -101,11 +112,13 @@ export interface TransactionOperation<T> extends OperationContext {
  * the wait for the connection.
  */
 export interface SessionOperation<T> extends OperationContext {
+  /** Which of the three kinds it is. */
   readonly kind: "session";
   /** The one statement that the connection is for, where it is for one. */
   readonly statement?: Statement;
   /** Whether the caller has had anything of it yet; until then it may be run again. @default always */
   begun?(): boolean;
+  /** Hands the connection to the caller; `attempt` counts from 1. */
   run(connection: Connection, attempt: number): Promise<T>;
 }
 

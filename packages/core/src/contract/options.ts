@@ -11,37 +11,37 @@ function number(option: string, value: unknown, fits: (n: number) => boolean, ex
   return value;
 }
 
-/** Milliseconds above 0. */
+/** Gives back the `value` of an `option`: milliseconds above 0. @throws OptionError when it is not. */
 export function positiveMs(option: string, value: unknown): number {
   return number(option, value, (n) => n > 0 && n <= MAX_MS, `milliseconds above 0, at most ${MAX_MS}`);
 }
 
-/** Milliseconds from 0. */
+/** Gives back the `value` of an `option`: milliseconds from 0. @throws OptionError when it is not. */
 export function nonNegativeMs(option: string, value: unknown): number {
   return number(option, value, (n) => n >= 0 && n <= MAX_MS, `milliseconds from 0 to ${MAX_MS}`);
 }
 
-/** A whole number from 1. */
+/** Gives back the `value` of an `option`: a whole number from 1. @throws OptionError when it is not. */
 export function positiveInteger(option: string, value: unknown): number {
   return number(option, value, (n) => Number.isSafeInteger(n) && n >= 1, "a whole number from 1");
 }
 
-/** A whole number from 0. */
+/** Gives back the `value` of an `option`: a whole number from 0. @throws OptionError when it is not. */
 export function nonNegativeInteger(option: string, value: unknown): number {
   return number(option, value, (n) => Number.isSafeInteger(n) && n >= 0, "a whole number from 0");
 }
 
-/** A finite number of at least `min`. */
+/** Gives back the `value` of an `option`: a finite number of at least `min`. @throws OptionError when it is not. */
 export function atLeast(option: string, value: unknown, min: number): number {
   return number(option, value, (n) => Number.isFinite(n) && n >= min, `a number of at least ${min}`);
 }
 
-/** A share: above 0, at most 1. */
+/** Gives back the `value` of an `option`: a share: above 0, at most 1. @throws OptionError when it is not. */
 export function ratio(option: string, value: unknown): number {
   return number(option, value, (n) => n > 0 && n <= 1, "a number above 0, at most 1");
 }
 
-/** One of some words. */
+/** Gives back the `value` of an `option`: one of some words. @throws OptionError when it is not. */
 export function oneOf<const Word extends string>(option: string, value: unknown, words: readonly Word[]): Word {
   const found = words.find((word) => word === value);
   if (found === undefined)
@@ -49,19 +49,22 @@ export function oneOf<const Word extends string>(option: string, value: unknown,
   return found;
 }
 
-/** True or false. */
+/** Gives back the `value` of an `option`: true or false. @throws OptionError when it is not. */
 export function flag(option: string, value: unknown): boolean {
   if (typeof value !== "boolean") throw new OptionError(option, value, "true or false");
   return value;
 }
 
-/** A text that is not empty. */
+/** Gives back the `value` of an `option`: a text that is not empty. @throws OptionError when it is not. */
 export function text(option: string, value: unknown): string {
   if (typeof value !== "string" || value === "") throw new OptionError(option, value, "a text that is not empty");
   return value;
 }
 
-/** An object with no other keys than `known`; a misspelled option would otherwise silently be its default. */
+/**
+ * Gives back options that have no other keys than `known`; a misspelled option would otherwise silently be its default.
+ * `owner` stands before their names in the error, such as `retry`. @throws OptionError when there is another key.
+ */
 export function knownOptions<Options extends object>(
   owner: string,
   options: Options,

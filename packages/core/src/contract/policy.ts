@@ -19,6 +19,7 @@ export type Execute = <T>(operation: Operation<T>, next: Next, inner: Pool) => P
 
 /** A policy that has been put around one pool, with the state that belongs to that pool. */
 export interface PolicyPart {
+  /** Runs a call; `next` is what stands further in. */
   execute<T>(operation: Operation<T>, next: Next): Promise<T>;
   /** Its own counters; the policy's name is added. */
   stats?(): Readonly<Record<string, unknown>>;
@@ -38,7 +39,7 @@ export interface Placement {
   readonly inside?: Readonly<Record<string, string>>;
 }
 
-/** Lifts one function `(operation, next, inner) => Promise` to a policy. */
+/** Lifts one function `(operation, next, inner) => Promise` to a policy of that `name`, which errors and `stats()` show. */
 export function policy(name: string, execute: Execute, placement: Placement = {}): Policy {
   return statefulPolicy(
     name,
@@ -47,7 +48,11 @@ export function policy(name: string, execute: Execute, placement: Placement = {}
   );
 }
 
-/** Lifts a function that makes the state for one pool to a policy: each pool that the policy is put around has its own. */
+/**
+ * Lifts a function that makes the state for one pool to a policy: each pool that the policy is put around has its own.
+ * @param name shown by errors and `stats()`.
+ * @param create makes that state, once for each pool.
+ */
 export function statefulPolicy(name: string, create: (inner: Pool) => PolicyPart, placement: Placement = {}): Policy {
   return (inner) => {
     checkPool(name, inner);
@@ -69,7 +74,7 @@ export function compose(...policies: readonly Policy[]): Policy {
 }
 
 /**
- * Tells a wrong order by name.
+ * Tells a wrong order by name. `inside` names the layers that must not stand further in, and why.
  * @throws StackOrderError when a layer of `inner` must stand outside the layer that is about to be put around it.
  */
 export function checkOrder(name: string, inner: Pool, inside: Placement["inside"] = {}): void {

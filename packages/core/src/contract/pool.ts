@@ -10,7 +10,9 @@ import type { Operation } from "./operation.ts";
 
 /** One statement with its parameters. Parameters are never logged or shown in messages. */
 export interface Statement {
+  /** The text, with the placeholders of the database. */
   readonly text: string;
+  /** Values of the placeholders, in order. @default none */
   readonly values?: readonly unknown[];
   /** Prepares the statement under this name and uses it again. */
   readonly name?: string;
@@ -25,6 +27,7 @@ export interface Statement {
 
 /** One column of a result. */
 export interface Field {
+  /** Its name. */
   readonly name: string;
   /** The type as the database numbers it. */
   readonly dataTypeID: number;
@@ -32,11 +35,13 @@ export interface Field {
 
 /** What a statement answered. Drivers pass their own object, which may hold more. */
 export interface QueryResult<Row = Record<string, unknown>> {
+  /** The rows, in the order in which the server sent them. */
   readonly rows: Row[];
   /** Rows returned or changed; null where the command has no count. */
   readonly rowCount: number | null;
   /** The command as the server names it: `SELECT`, `INSERT` … */
   readonly command: string;
+  /** The columns, in order. */
   readonly fields: readonly Field[];
 }
 
@@ -46,11 +51,13 @@ export interface Work<R> {
   readonly text: string;
   /** It takes as long as others need who read or bring the rows: the limit of one statement does not hold. @default false */
   readonly unlimited?: boolean;
+  /** Does the work on a driver's connection. */
   run(connection: DriverConnection): Promise<R>;
 }
 
 /** One held link to a database. Statements run one after another, in the order in which they were asked for. */
 export interface Connection {
+  /** Runs one statement and resolves with all its rows. */
   query<Row = Record<string, unknown>>(statement: Statement): Promise<QueryResult<Row>>;
   /** Does what only the driver can do, in its turn among the statements. Left out where the driver is out of reach. */
   work?<R>(work: Work<R>): Promise<R>;
@@ -62,17 +69,23 @@ export interface Connection {
 
 /** How a node of a router stands. */
 export interface NodeStats {
+  /** Name of the node. */
   readonly name: string;
+  /** What it was at the last look. */
   readonly role: "primary" | "replica" | "unknown";
+  /** Whether it answered at the last look. */
   readonly state: "up" | "down" | "unknown";
+  /** The node's own pool. */
   readonly pool: PoolStats;
 }
 
 /** One moment of a pool. An immutable snapshot. */
 export interface PoolStats {
+  /** Name of the pool. */
   readonly name: string;
   /** Connections open or being opened. */
   readonly total: number;
+  /** Connections that wait for work. */
   readonly idle: number;
   /** Calls that hold a connection now. */
   readonly active: number;
@@ -92,6 +105,7 @@ export interface PoolStats {
 
 /** What one policy says of itself: its name and its own counters. */
 export interface PolicyStats {
+  /** Name of the policy. */
   readonly policy: string;
   readonly [counter: string]: unknown;
 }
@@ -112,6 +126,7 @@ export interface PoolBounds {
 
 /** A name in the stack and the names that must not stand outside it. Pools carry them so that a wrong order is told. */
 export interface Layer {
+  /** Name of the layer. */
   readonly name: string;
   /** Layers that must stand further in than this one, each with the reason. */
   readonly outside: Readonly<Record<string, string>>;
@@ -133,6 +148,7 @@ export interface Pool {
   readonly events: Events;
   /** What stands in this stack, from the outside in. */
   readonly layers: readonly Layer[];
+  /** Runs a call, and resolves with what it gives. */
   execute<T>(operation: Operation<T>): Promise<T>;
   /** An immutable snapshot. */
   stats(): PoolStats;

@@ -26,6 +26,7 @@ const taken = new WeakMap<Connection, Taking>();
 
 /** One connection, as service code uses it. What is done on it is never repeated by itself. */
 export abstract class ConnectionFace extends Single<[values?: readonly unknown[]]> {
+  /** What it belongs to. */
   protected readonly host: FaceHost;
 
   constructor(host: FaceHost) {

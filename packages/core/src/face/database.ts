@@ -37,8 +37,8 @@ export interface DatabaseOptions {
 
 /** Options of a session. */
 export interface SessionOptions {
-  /** What another process's session has seen, as its `token` told. */
-  readonly token?: string;
+  /** What another process's session has seen, as its `token` told; undefined for a session that begins anew. */
+  readonly token?: string | undefined;
 }
 
 /** What a face that was made of another has of its own. */
@@ -57,6 +57,7 @@ export function database(pool: Pool, options: DatabaseOptions = {}): Database {
 export class Database extends Bulk {
   /** The stack behind it, for what works on pools. */
   readonly pool: Pool;
+  /** The clock that its limits are measured by. */
   protected readonly clock: Clock;
   protected readonly resolves: boolean;
   readonly #random: Random;
@@ -204,6 +205,7 @@ export class Database extends Bulk {
     return this.#home.#sessions?.getStore() ?? this.#home.#causality;
   }
 
+  /** What is listened to, opened by the first `listen`. */
   protected get listening(): Listening {
     const parent = this.#parent;
     if (parent !== undefined && parent.#usual === this.#usual) return parent.listening;
@@ -269,6 +271,7 @@ export class Database extends Bulk {
     await this.pool.close(options);
   }
 
+  /** Closes it: `await using db = breakwater()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

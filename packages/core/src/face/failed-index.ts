@@ -2,7 +2,7 @@
  * Which of many statements an error belongs to.
  */
 
-/** Notes on an error that it came from one of many statements or rows, counted from 0. For adapters. */
+/** Notes on an error that it came from one of many statements or rows: the `index`, counted from 0. For adapters. */
 export function noteIndex(error: unknown, index: number): void {
   if (typeof error !== "object" || error === null || !Object.isExtensible(error)) return;
   Object.defineProperty(error, "failedIndex", { value: index, enumerable: true, configurable: true, writable: true });

@@ -14,6 +14,7 @@ export interface Health {
   readonly latencyMs: number | undefined;
   /** Why it is down. */
   readonly error: unknown;
+  /** The nodes of its router; empty without one. */
   readonly nodes: readonly NodeStats[];
 }
 

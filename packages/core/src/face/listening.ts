@@ -14,6 +14,7 @@ import { unable } from "./row-stream.ts";
 
 /** What somebody sent to a channel. */
 export interface Notification {
+  /** The channel that it was sent to. */
   readonly channel: string;
   /** Empty where nothing was said. */
   readonly payload: string;
@@ -23,6 +24,7 @@ export interface Notification {
 
 /** While nobody listened, notifications may have been sent; nobody will hear them any more. */
 export interface NotificationGap {
+  /** The channel. */
   readonly channel: string;
   /** How long the connection was known to be lost, in milliseconds. */
   readonly gapMs: number;
@@ -40,6 +42,7 @@ export interface ListenOptions {
 
 /** A channel that is listened to. */
 export interface Subscription extends AsyncDisposable {
+  /** The channel. */
   readonly channel: string;
   /** Ends it; the last one gives the connection back. Idempotent. */
   unlisten(): Promise<void>;

@@ -7,6 +7,7 @@ import { withOwnFields } from "./statement.ts";
 
 /** A statement gave another number of rows than was asked for. It has been carried out. */
 export class RowCountError extends BreakwaterError {
+  /** Says which error it is. */
   readonly code = "ERR_BREAKWATER_ROW_COUNT";
   /** How many there were. */
   readonly rows: number;

@@ -32,6 +32,7 @@ const texts = new WeakMap<readonly string[], string>();
 export class Sql implements Statement {
   /** With placeholders as PostgreSQL has them. */
   readonly text: string;
+  /** Values of the placeholders, in order. */
   readonly values: unknown[];
   readonly #strings: readonly string[];
   readonly #given: readonly unknown[];

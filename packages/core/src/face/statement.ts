@@ -7,7 +7,7 @@ import type { Statement } from "../contract/pool.ts";
 /** Most parameters of one statement: the protocols count them in two bytes, and drivers do not look. */
 const MAX_VALUES = 65_535;
 
-/** Makes a statement of what people pass. @throws UsageError when it is none. */
+/** Makes a statement of what people pass, a text with `values` among it. @throws UsageError of `pool` when it is none. */
 export function toStatement(pool: string, statement: unknown, values?: readonly unknown[]): Statement {
   const made = madeOf(pool, statement, values);
   if (made.values !== undefined && made.values.length > MAX_VALUES) {

@@ -5,9 +5,13 @@
 
 /** What every error may say of itself, as far as it could be read. A dialect adds what its server says. */
 export interface Facts {
+  /** Its `code`, such as an SQLSTATE or `ECONNRESET`; empty when it has none. */
   readonly code: string;
+  /** Its message; empty when it has none. */
   readonly message: string;
+  /** The system call that failed; empty when it names none. */
   readonly syscall: string;
+  /** Its `name`; empty when it has none. */
   readonly name: string;
 }
 
@@ -21,13 +25,13 @@ export function commonFacts(error: unknown): Facts {
   };
 }
 
-/** A property that is a string, or an empty one. Never throws. */
+/** The property `key` of `value` where that is a string, or an empty one. Never throws. */
 export function textIn(value: unknown, key: string): string {
   const found = peek(value, key);
   return typeof found === "string" ? found : "";
 }
 
-/** A property, or undefined where there is none or reading it throws. */
+/** The property `key` of `value`, or undefined where there is none or reading it throws. */
 export function peek(value: unknown, key: string): unknown {
   if ((typeof value !== "object" || value === null) && typeof value !== "function") return undefined;
   try {

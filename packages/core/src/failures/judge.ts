@@ -79,7 +79,7 @@ export function failureJudge<F extends Facts, R extends FailureRow>(
   };
 }
 
-/** Whether one of the parts stands in the message. */
+/** Whether one of the `texts` stands in the message. */
 export function says(texts: readonly string[], { message }: Facts): boolean {
   return texts.some((part) => message.includes(part));
 }

@@ -38,6 +38,7 @@ export interface Match {
   readonly starts?: readonly string[];
   /** The system call that failed: a failed `connect` proves that nothing was sent. */
   readonly syscalls?: readonly string[];
+  /** Names of the error's class. */
   readonly names?: readonly string[];
 }
 
@@ -45,10 +46,13 @@ export interface Match {
 export interface FailureRow<M extends Match = Match> {
   /** How the row is called; unique in the table. */
   readonly name: string;
+  /** What an error must have for the row to be its. */
   readonly match: M;
   /** What happened, in plain words; becomes the failure's `reason`. */
   readonly meaning: string;
+  /** What caused it. */
   readonly blames: Blame;
+  /** What it means in each phase. */
   readonly verdicts: Verdicts;
   /** The error itself proves that the statement never left, whatever the adapter believed: the phase it really came in. */
   readonly notSent?: Extract<Phase, "acquire" | "connect" | "unsent">;

@@ -32,6 +32,7 @@ function endOf(bucket: number): number {
 export class HistogramSnapshot {
   /** How many times were recorded. */
   readonly count: number;
+  /** Their mean, in milliseconds; 0 when nothing was recorded. */
   readonly mean: number;
   /** The shortest. */
   readonly min: number;
@@ -39,8 +40,11 @@ export class HistogramSnapshot {
   readonly max: number;
   /** Half of them took no longer. */
   readonly p50: number;
+  /** Nine in ten took no longer. */
   readonly p90: number;
+  /** 99 in a hundred took no longer. */
   readonly p99: number;
+  /** 999 in a thousand took no longer. */
   readonly p999: number;
   readonly #sum: number;
   // The filled part of the buckets, and which bucket it begins with.

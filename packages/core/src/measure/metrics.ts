@@ -8,7 +8,9 @@ import { Histogram, type HistogramSnapshot, noTimes } from "./histogram.ts";
 
 /** What became of the connections of a pool. */
 export interface ConnectionCounts {
+  /** Connections that were opened. */
   readonly opened: number;
+  /** Connections that were closed, by whichever side. */
   readonly closed: number;
   /** Could not be opened. */
   readonly failed: number;
@@ -34,7 +36,9 @@ export interface PoolMetrics {
   readonly calls: number;
   /** Calls of these that were rejected. */
   readonly failed: number;
+  /** What became of its connections. */
   readonly connections: ConnectionCounts;
+  /** Errors that calls were rejected with, counted by code. */
   readonly errors: ErrorCounts;
   /** Connections that came back inside a transaction, and were rolled back. */
   readonly openTransactions: number;
@@ -111,24 +115,29 @@ export class PoolMeter {
     this.#sql.set(counted, (this.#sql.get(counted) ?? 0) + 1);
   }
 
+  /** Counts a connection that was opened, and how long that took in milliseconds. */
   connectionOpened(tookMs?: number): void {
     this.#opened += 1;
     if (this.#events?.has("connection:opened") === true)
       this.#events.emit("connection:opened", { pool: this.#pool, tookMs });
   }
 
+  /** Counts a connection that was closed. */
   connectionClosed(): void {
     this.#closed += 1;
   }
 
+  /** Counts a connection that could not be opened. */
   connectionFailed(): void {
     this.#refused += 1;
   }
 
+  /** Counts a connection that was given back with its transaction open. */
   leftOpen(): void {
     this.#openTransactions += 1;
   }
 
+  /** Everything that was counted until now. */
   snapshot(): PoolMetrics {
     return freeze({
       calls: this.#calls,
@@ -142,7 +151,7 @@ export class PoolMeter {
   }
 }
 
-/** The sums over several pools, such as the nodes of a router. A pool that counts nothing adds nothing. */
+/** The sums over `all` of several pools, such as the nodes of a router. A pool that counts nothing adds nothing. */
 export function sumOfMetrics(all: readonly (PoolMetrics | undefined)[]): PoolMetrics {
   return all.reduce<PoolMetrics>(
     (sum, each) => (each === undefined ? sum : combined(sum, each, add, "plus")),

@@ -20,7 +20,9 @@ export interface PoolDelta extends PoolMetrics {
 
 /** What one node has done between two reports. */
 export interface NodeDelta extends PoolMetrics {
+  /** Name of the node. */
   readonly name: string;
+  /** Calls that ended in each second between the reports. */
   readonly callsPerSecond: number;
 }
 
@@ -29,11 +31,15 @@ export type Monitored = MonitoredPool | { readonly pool: MonitoredPool };
 
 /** A pool, as far as it is watched. */
 export interface MonitoredPool {
+  /** Name of the pool. */
   readonly name: string;
+  /** What the pool tells. */
   readonly events: Events;
+  /** One moment of the pool. */
   stats(): PoolStats;
 }
 
+/** What a monitor reports, and when. */
 export interface MonitorOptions {
   /** Time between two reports, in milliseconds; above 0. @default 10000 */
   readonly intervalMs?: number;
@@ -50,6 +56,7 @@ export interface MonitorOptions {
 export interface Monitor {
   /** Ends it; nothing is reported any more. */
   stop(): void;
+  /** The same as `stop()`. */
   [Symbol.dispose](): void;
 }
 

@@ -38,6 +38,7 @@ export class RecentLatencies {
     return this.#total;
   }
 
+  /** Notes a time, in milliseconds, and when it was measured. */
   record(ms: number, nowMs: number): void {
     const halvings = Math.floor((nowMs - this.#agedAtMs) / HALF_LIFE_MS);
     if (halvings > 0) {
@@ -59,6 +60,7 @@ export class RecentLatencies {
     return 0;
   }
 
+  /** Forgets everything. */
   clear(): void {
     this.#weights.fill(0);
     this.#total = 0;

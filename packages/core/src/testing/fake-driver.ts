@@ -9,10 +9,13 @@ export type FakeReply = (statement: Statement, connection: FakeConnection) => un
 
 /** A fake connection, and what was done with it. */
 export interface FakeConnection extends DriverConnection {
+  /** Which connection it is, from 1. */
   readonly id: number;
   /** Every text that was sent over it, in order. */
   readonly sent: readonly string[];
+  /** Statements that have not been answered. */
   readonly running: number;
+  /** Who has it. */
   readonly state: "idle" | "held" | "destroyed";
   transactionStatus: TransactionStatus;
   usable: boolean;
@@ -20,7 +23,9 @@ export interface FakeConnection extends DriverConnection {
 
 /** A fake driver, and what was done with it. */
 export interface FakeDriver extends Driver {
+  /** Every connection that was opened, in order. */
   readonly connections: readonly FakeConnection[];
+  /** Whether it has been closed. */
   readonly closed: boolean;
   /** Whom the pool told to listen. */
   readonly listener: DriverListener | undefined;
@@ -33,8 +38,8 @@ export interface FakeDriver extends Driver {
 const EMPTY: QueryResult<never> = Object.freeze({ rows: [], rowCount: 0, command: "SELECT", fields: [] });
 
 /**
- * Makes a fake driver. It keeps the state of transactions as a server would, from the texts BEGIN, COMMIT and ROLLBACK,
- * and throws when a connection is used by two or after its end: what a pool must never do.
+ * Makes a fake driver of at most `max` connections. It keeps the state of transactions as a server would, from the texts
+ * BEGIN, COMMIT and ROLLBACK, and throws when a connection is used by two or after its end: what a pool must never do.
  */
 export function fakeDriver(reply: FakeReply = () => undefined, max = 2): FakeDriver {
   const connections: Connection[] = [];

@@ -24,10 +24,11 @@ export interface FakePool extends Pool {
   readonly calls: readonly Operation<unknown>[];
   /** Reasons of the interrupts. */
   readonly interrupts: readonly Error[];
+  /** Whether it has been closed. */
   readonly closed: boolean;
 }
 
-/** Makes a fake pool. Without an answer every call returns an empty result. */
+/** Makes a fake pool of that `name`. Without an answer every call returns an empty result. */
 export function fakePool(answer: Answer = () => emptyResult, name = "fake"): FakePool {
   const calls: Operation<unknown>[] = [];
   const interrupts: Error[] = [];
@@ -66,12 +67,12 @@ const UNUSED = { total: 0, idle: 0, active: 0, waiting: 0, connecting: 0 };
 /** A result with no rows. */
 export const emptyResult: QueryResult<never> = Object.freeze({ rows: [], rowCount: 0, command: "SELECT", fields: [] });
 
-/** A call of one statement, a read unless said otherwise. */
+/** A call of one statement, a read unless `context` says otherwise. */
 export function fakeCall(context: Partial<OperationContext> = {}): QueryOperation<QueryResult> {
   return queryOperation({ text: "SELECT 1" }, { ...operationContext("read"), ...context });
 }
 
-/** An error that means what the test says: by default a lost node, with a read under way. */
+/** An error that means what `failure` says: by default a lost node, with a read under way. */
 export function failing(failure: Partial<Failure> = {}, error: Error = new Error("planted")): Error {
   noteFailure(error, {
     phase: "running",

@@ -21,18 +21,27 @@ import {
 
 /** What there is to know of one call. Plain as JSON; no parameters, no text of a statement, no message of a driver. */
 export interface CallRecord {
+  /** Name of the database. */
   readonly pool: string;
+  /** Which of the three kinds of call it was. */
   readonly kind: Operation<unknown>["kind"];
+  /** Its label; undefined when it has none. */
   readonly label: string | undefined;
   /** What the caller said, or what was read from the statement before any rule or node had a say. */
   readonly access: "read" | "write";
+  /** Whether the caller said `access`. */
   readonly accessSaid: boolean;
+  /** How fresh what it read had to be. */
   readonly consistency: string;
+  /** Its priority. */
   readonly priority: string;
+  /** Whether the caller said that it may be carried out twice. */
   readonly idempotent: boolean;
   /** The layers of the stack, from the outside in. */
   readonly layers: readonly string[];
+  /** How it ended for its caller. */
   readonly outcome: { readonly status: "ok" } | ({ readonly status: "failed" } & ToldError);
+  /** How long it took, in milliseconds. */
   readonly tookMs: number;
   /** How many goes there were at it, those of `hedge` left out. */
   readonly attempts: number;
@@ -42,6 +51,7 @@ export interface CallRecord {
   readonly times: Readonly<Partial<Record<WaitReason | "running", number>>>;
   /** Its ways through the layers, in the order of their beginning. */
   readonly passes: readonly TracePass[];
+  /** Its waits, in the order of their beginning. */
   readonly waits: readonly TraceWait[];
   /** What was decided and what went wrong on the way, in order. */
   readonly notes: readonly TraceNote[];
@@ -152,7 +162,7 @@ function tell(report: ExplainOptions["report"], record: CallRecord): void {
 /** How the function that was explained ended, and the record of each call that it made, in the order of their ends. */
 export type Explained<T> = PromiseSettledResult<T> & { readonly calls: readonly CallRecord[] };
 
-/** Runs a function on a stack that records calls; never rejects. `on` makes its face. */
+/** Gives `run` a stack that records calls; never rejects. `on` makes its face. */
 export async function explained<T>(
   pool: Pool,
   clock: Clock,

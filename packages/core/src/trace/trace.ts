@@ -26,6 +26,7 @@ export interface TraceNote {
   readonly atMs: number;
   /** The policy, or `connection`. */
   readonly layer: string;
+  /** What happened. */
   readonly what: string;
   /** Values by name, plain as JSON; never parameters of a statement. */
   readonly details: Readonly<Record<string, unknown>>;
@@ -33,9 +34,13 @@ export interface TraceNote {
 
 /** One way of a call through one layer; a call that is retried passes those further in several times. */
 export interface TracePass {
+  /** Name of the layer. */
   readonly layer: string;
+  /** Name of the pool that the layer stands around. */
   readonly pool: string;
+  /** Which attempt it was, from 1. */
   readonly attempt: number;
+  /** When it began, in milliseconds since the call began. */
   readonly atMs: number;
   /** Undefined when it was still under way as the call ended. */
   readonly tookMs: number | undefined;
@@ -45,9 +50,13 @@ export interface TracePass {
 
 /** One wait. */
 export interface TraceWait {
+  /** Name of the layer that waited. */
   readonly layer: string;
+  /** What it waited for. */
   readonly for: WaitReason;
+  /** When it began, in milliseconds since the call began. */
   readonly atMs: number;
+  /** How long it took, in milliseconds. */
   readonly tookMs: number;
 }
 
@@ -72,6 +81,7 @@ export interface CallTrace {
 /** Keeps all that is written down of one call. */
 export class RecordingTrace implements CallTrace {
   readonly detailed = true;
+  /** When the call began, in milliseconds of the clock. */
   readonly startedMs: number;
   readonly #clock: Clock;
   readonly #notes: TraceNote[] = [];
@@ -144,10 +154,13 @@ export class RecordingTrace implements CallTrace {
 
 /** What may be said of an error: its name and code and what it means, never its message, which may hold a parameter. */
 export interface ToldError {
+  /** Name of its class. */
   readonly name: string;
+  /** Its code; undefined when it has none. */
   readonly code: string | undefined;
   /** Why, in plain words of the failure table. */
   readonly reason: string;
+  /** What it means; undefined where that is not known. */
   readonly failure: Failure | undefined;
 }
 

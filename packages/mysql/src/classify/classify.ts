@@ -42,7 +42,7 @@ export function commitsInParts(sql: string): boolean {
   return know(sql).inParts;
 }
 
-/** The first word of a text in capitals, which is what its command is called; empty where it begins with none. */
+/** The first word of the text `sql` in capitals, which is what its command is called; empty where it begins with none. */
 export function commandOf(sql: string): string {
   return know(sql).command;
 }

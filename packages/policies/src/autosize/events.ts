@@ -4,9 +4,11 @@
 
 /** A pool has another size now. */
 export interface AutosizeResized {
+  /** Name of the pool. */
   readonly pool: string;
   /** Most connections before, and now. */
   readonly from: number;
+  /** See `from`. */
   readonly to: number;
   /** Calls waited; most connections were idle; the database refused to open more; or it was outside new bounds. */
   readonly why: "waiting" | "idle" | "refused" | "bounds";
@@ -14,6 +16,7 @@ export interface AutosizeResized {
 
 declare module "@breakwater/core" {
   interface EventMap {
+    /** `autosize` has changed the size of a pool. */
     "autosize:resized": AutosizeResized;
   }
 }

@@ -12,6 +12,7 @@ import {
   systemClock,
 } from "@breakwater/core";
 
+/** Bounds of a pool's size, and when it grows and shrinks. */
 export interface AutosizeOptions {
   /** Fewest connections that it shrinks the pool's maximum to; a whole number from 1. @default 1 */
   readonly min?: number;

@@ -16,6 +16,7 @@ import {
 } from "@breakwater/core";
 import { SlidingCount } from "./sliding-count.ts";
 
+/** How many retries a budget allows. */
 export interface RetryBudgetOptions {
   /** Retries allowed as a share of the calls within the window; above 0, at most 1. @default 0.2 */
   readonly ratio?: number;
@@ -45,6 +46,7 @@ export interface RetryBudget {
   recordCall(): void;
   /** Asks for one attempt more than the caller asked for, and takes it if there is one left. */
   tryRetry(): boolean;
+  /** What it has allowed and refused until now. */
   stats(): RetryBudgetStats;
 }
 

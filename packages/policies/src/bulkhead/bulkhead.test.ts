@@ -381,7 +381,7 @@ describe("bulkhead", () => {
       void pool.execute(fakeCall());
       for (let each = 0; each < waiting; each++) pool.execute(fakeCall()).catch(silence);
       const times: number[] = [];
-      for (let round = 0; round < 5; round++) {
+      for (let round = 0; round < 20; round++) {
         const aborts = Array.from({ length: 200 }, () => new AbortController());
         const startMs = performance.now();
         for (const { signal } of aborts) pool.execute(fakeCall({ signal })).catch(silence);

@@ -12,9 +12,13 @@ export type BulkheadReason = "full" | "displaced" | "expired" | "max-wait" | "co
 
 /** A call was turned away without having been sent. */
 export interface BulkheadRejected {
+  /** Name of the pool. */
   readonly pool: string;
+  /** The call's label; undefined when it has none. */
   readonly label: string | undefined;
+  /** The call's priority. */
   readonly priority: Priority;
+  /** Why it was turned away. */
   readonly why: BulkheadReason;
   /** How long it had waited, in milliseconds. */
   readonly waitedMs: number;
@@ -26,15 +30,21 @@ export interface BulkheadRejected {
 
 /** The limits were changed by hand. */
 export interface BulkheadChanged {
+  /** Name of the pool. */
   readonly pool: string;
+  /** Most calls that run at a time. */
   readonly maxConcurrent: number;
+  /** Most calls that wait. */
   readonly maxQueued: number;
+  /** How long a call may wait, in milliseconds. */
   readonly maxWaitMs: number;
 }
 
 declare module "@breakwater/core" {
   interface EventMap {
+    /** A call was turned away by `bulkhead`. */
     "bulkhead:rejected": BulkheadRejected;
+    /** The limits of a `bulkhead` were changed. */
     "bulkhead:changed": BulkheadChanged;
   }
 }

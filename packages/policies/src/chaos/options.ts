@@ -34,6 +34,7 @@ export interface ChaosScope {
 
 /** The call fails as though the server, the socket or the pool had said so. */
 export interface ErrorFault extends ChaosScope {
+  /** Which fault it is. */
   readonly fault: "error";
   /** What the server says, in five characters such as `40001`; else the connection breaks. */
   readonly sqlstate?: string;
@@ -51,6 +52,7 @@ export interface ErrorFault extends ChaosScope {
 
 /** The call waits before it is sent. */
 export interface LatencyFault extends ChaosScope {
+  /** Which fault it is. */
   readonly fault: "latency";
   /** How long, in milliseconds from 0; or from when to when, by the dice. Several faults add up. */
   readonly latencyMs: number | readonly [min: number, max: number];
@@ -58,6 +60,7 @@ export interface LatencyFault extends ChaosScope {
 
 /** The call is run, and when it has succeeded its answer is thrown away as though the connection had been lost. */
 export interface LostReplyFault extends ChaosScope {
+  /** Which fault it is. */
   readonly fault: "lost-reply";
   /** Queries and transactions have an answer; a session's statements have one each. @default both */
   readonly kind?: "query" | "transaction";
@@ -65,6 +68,7 @@ export interface LostReplyFault extends ChaosScope {
 
 /** The call gets no connection in time. */
 export interface RefusedFault extends ChaosScope {
+  /** Which fault it is. */
   readonly fault: "refused-acquire";
 }
 

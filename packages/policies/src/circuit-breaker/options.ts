@@ -44,6 +44,7 @@ export type TripOptions =
 /** What may be counted against a node. */
 export type CountedBlame = "node" | "load";
 
+/** When a breaker opens, and for how long. */
 export interface CircuitBreakerOptions {
   /** What opens the circuit. @default { kind: "consecutive", failures: 5 } */
   readonly trip?: TripOptions;

@@ -36,9 +36,9 @@ export function ledgerTableSql(table: string = LEDGER_TABLE, dialect?: Pick<Dial
 }
 
 /**
- * The statement that removes rows older than a number of seconds. A call under a key that has been swept runs again, so
- * no retry may come later than that. To be run now and then; it reads the whole table. `dialect` is PostgreSQL's unless
- * given.
+ * The statement that removes rows that are older than `olderThanSeconds`. A call under a key that has been swept runs
+ * again, so no retry may come later than that. To be run now and then; it reads the whole table. `dialect` is PostgreSQL's
+ * unless given.
  */
 export function ledgerSweepSql(
   olderThanSeconds: number,

@@ -4,7 +4,9 @@
 
 /** A destination that is made on demand. */
 export interface DestinationEvent {
+  /** Name of the pool. */
   readonly pool: string;
+  /** Its name. */
   readonly destination: string;
 }
 

@@ -22,6 +22,7 @@ export interface DestinationRule extends CallMatch {
   readonly to: string | ((call: RuleCall) => string | undefined);
 }
 
+/** Which destinations there are, and which calls go where. */
 export interface DestinationsOptions {
   /** The databases that there always are, by name: whole stacks, at least one. */
   readonly to: Readonly<Record<string, Stack>>;

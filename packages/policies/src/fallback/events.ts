@@ -5,7 +5,9 @@ import type { Failure } from "@breakwater/core";
 
 /** A failed call was answered all the same. */
 export interface FallbackAnswered {
+  /** Name of the pool. */
   readonly pool: string;
+  /** The call's label; undefined when it has none. */
   readonly label: string | undefined;
   /** Where the answer came from: the store of earlier answers, or the value or function of the options. */
   readonly by: "stale" | "value";
@@ -15,14 +17,19 @@ export interface FallbackAnswered {
 
 /** The store or the function threw; the caller gets what the call itself failed with. */
 export interface FallbackFailed {
+  /** Name of the pool. */
   readonly pool: string;
+  /** The call's label; undefined when it has none. */
   readonly label: string | undefined;
+  /** What it threw. */
   readonly error: unknown;
 }
 
 declare module "@breakwater/core" {
   interface EventMap {
+    /** `fallback` has answered a call that failed. */
     "fallback:answered": FallbackAnswered;
+    /** `fallback` itself has failed. */
     "fallback:failed": FallbackFailed;
   }
 }

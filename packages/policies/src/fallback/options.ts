@@ -25,8 +25,11 @@ export interface NamedFailures {
 
 /** A failed call, for the function that answers it. */
 export interface FailedCall {
+  /** What it was rejected with. */
   readonly error: unknown;
+  /** What that means. */
   readonly failure: Failure;
+  /** The call. */
   readonly operation: Operation<unknown>;
 }
 
@@ -49,6 +52,7 @@ export interface StaleStore {
  */
 export type FallbackWrites = "none" | "not-kept" | "any";
 
+/** Which failures are answered, and with what. */
 export interface FallbackOptions {
   /** Which failures are answered. */
   readonly for: NamedFailures | FailureTest;

@@ -5,7 +5,9 @@ import type { Failure } from "@breakwater/core";
 
 /** A read was sent a second time. */
 export interface HedgeSent {
+  /** Name of the pool. */
   readonly pool: string;
+  /** The call's label; undefined when it has none. */
   readonly label: string | undefined;
   /** The node of the second go. */
   readonly node: string;
@@ -17,7 +19,9 @@ export interface HedgeSent {
 
 /** The second go answered first. */
 export interface HedgeWon {
+  /** Name of the pool. */
   readonly pool: string;
+  /** The call's label; undefined when it has none. */
   readonly label: string | undefined;
   /** The node of the second go. */
   readonly node: string;
@@ -27,7 +31,9 @@ export interface HedgeWon {
 
 /** The second go was of no use: the first answered before it, or it failed. */
 export interface HedgeLost {
+  /** Name of the pool. */
   readonly pool: string;
+  /** The call's label; undefined when it has none. */
   readonly label: string | undefined;
   /** The node of the second go. */
   readonly node: string;
@@ -37,8 +43,11 @@ export interface HedgeLost {
 
 declare module "@breakwater/core" {
   interface EventMap {
+    /** `hedge` has sent a read a second time. */
     "hedge:sent": HedgeSent;
+    /** The second go of a read was worth it. */
     "hedge:won": HedgeWon;
+    /** The second go of a read was of no use. */
     "hedge:lost": HedgeLost;
   }
 }

@@ -15,6 +15,7 @@ import {
 } from "@breakwater/core";
 import type { RetryBudget } from "../budget/index.ts";
 
+/** When a read is sent a second time, and how many may be. */
 export interface HedgeOptions {
   /** The second go is sent when the first takes longer than this share of the like reads of late; above 0, below 1. @default 0.95 */
   readonly quantile?: number;

@@ -4,7 +4,9 @@
 
 /** Somebody who holds a connection, or held it. */
 export interface LeakSuspected {
+  /** Name of the pool. */
   readonly pool: string;
+  /** The call's label; undefined when it has none. */
   readonly label: string | undefined;
   /** How it is held: by `connect()` or a stream (`session`), or by the function of a transaction. */
   readonly kind: "session" | "transaction";

@@ -24,6 +24,7 @@ import { Holder } from "./holder.ts";
 import { Watch } from "./watch.ts";
 import { noteStack } from "./stack.ts";
 
+/** How long a connection may be held before it is told, or taken back. */
 export interface LeakWatchOptions {
   /** A connection that is held longer is told of, in milliseconds; above 0. @default 30000 */
   readonly maxHeldMs?: number;

@@ -5,12 +5,15 @@ import type { Failure } from "@breakwater/core";
 
 /** An attempt failed and the next one will be made. */
 export interface RetryScheduled {
+  /** Name of the pool. */
   readonly pool: string;
+  /** The call's label; undefined when it has none. */
   readonly label: string | undefined;
   /** Number of the attempt to come, from 2. */
   readonly attempt: number;
   /** How long it waits from now, in milliseconds. */
   readonly delayMs: number;
+  /** Why the attempt failed. */
   readonly failure: Failure;
 }
 
@@ -22,10 +25,13 @@ export type RetryEnd = "max-retries" | "deadline" | "budget" | "closed";
 
 /** A call that could have been run again was given up. */
 export interface RetryExhausted {
+  /** Name of the pool. */
   readonly pool: string;
+  /** The call's label; undefined when it has none. */
   readonly label: string | undefined;
   /** How many attempts were made. */
   readonly attempts: number;
+  /** Why no further attempt is made. */
   readonly why: RetryEnd;
   /** What the last one failed with. */
   readonly failure: Failure;
@@ -33,7 +39,9 @@ export interface RetryExhausted {
 
 declare module "@breakwater/core" {
   interface EventMap {
+    /** `retry` will make another attempt. */
     "retry:scheduled": RetryScheduled;
+    /** `retry` has given up. */
     "retry:exhausted": RetryExhausted;
   }
 }

@@ -16,6 +16,7 @@ import {
 import type { RetryBudget } from "../budget/index.ts";
 import { type Backoff, type Jitter, JITTERS } from "./backoff.ts";
 
+/** How often a call is run again, and how long it waits in between. */
 export interface RetryOptions {
   /** Most retries of one call; a whole number from 0. A kind of failure may be worth fewer. @default 3 */
   readonly maxRetries?: number;

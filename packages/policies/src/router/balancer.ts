@@ -5,6 +5,7 @@ import type { Random } from "@breakwater/core";
 
 /** What a balancer sees of a node. */
 export interface Candidate {
+  /** Name of the node. */
   readonly name: string;
   /** Share of the calls, relative to the others'. */
   readonly weight: number;

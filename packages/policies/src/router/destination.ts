@@ -72,6 +72,9 @@ export class Destinations {
   }
 
   of<T>(operation: Operation<T>): Destination<T> {
+    // Nearly every call: nothing is known that would make something else of a read.
+    const plain = operation.access === "read" && this.#rules.length === 0 && this.#refused.size === 0;
+    if (plain && operation.trace === undefined) return { operation, node: undefined };
     if (operation.accessSaid || operation.purpose === "probe") {
       return noted({ operation, node: undefined }, "the caller said so");
     }

@@ -10,6 +10,7 @@ import type { RouterNode } from "./node.ts";
 import type { RouterLimits } from "./options.ts";
 import { type CallWindow, type EjectionCause, failsMore, isSlower } from "./outliers.ts";
 
+/** When a node is ejected, and for how long. */
 export interface EjectionOptions {
   /** Failures in a row that eject; from 1. Those count that blame the node or its load, not the statement. @default 5 */
   readonly failures?: number;

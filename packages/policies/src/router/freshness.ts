@@ -130,6 +130,21 @@ export class Freshness {
     return true;
   }
 
+  /** Notes what a call that was served means to its session. */
+  async served(
+    { access, deadline }: Operation<unknown>,
+    causality: Causality,
+    { node, primary }: { readonly node: RouterNode; readonly primary: RouterNode | undefined },
+    teller: { readonly name: string; readonly events: Events },
+  ): Promise<void> {
+    if (access === "read") causality.lastRead = node.life;
+    // A session's token must be whole when the caller has its answer: it may be sent to another process at once.
+    else if (causality.unplaced && primary !== undefined) {
+      // Done is done: neither its limit nor its signal makes a failure of it any more.
+      await this.place(causality, primary, { deadline, signal: undefined }, teller);
+    }
+  }
+
   /** Waits a little for a primary of a session's history, or of a newer one; whether there is one. */
   async newer(
     primary: () => RouterNode | undefined,

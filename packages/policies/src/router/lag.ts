@@ -19,7 +19,9 @@ export interface MaxLag {
 
 /** How far behind a replica is. */
 export interface Lag {
+  /** In milliseconds. */
   readonly ms: number;
+  /** In bytes of the log. */
   readonly bytes: number;
 }
 

@@ -9,6 +9,7 @@ import type { SlowStart } from "./slow-start.ts";
 
 /** A node as it is given to a router. */
 export interface NodeOptions {
+  /** The node's pool. */
   readonly pool: Pool;
   /** Stands in events, errors and rules. @default the pool's name */
   readonly name?: string;
@@ -128,10 +129,11 @@ export class RouterNode implements Candidate {
 
   /** What a router says of the node beside that. */
   details(): Readonly<Record<string, unknown>> {
-    const { running, draining, lag, late } = this;
+    const { running, draining, weight, lag, late } = this;
     return Object.freeze({
       running,
       draining,
+      weight,
       late,
       fenced: this.fenced,
       ejected: this.ejectedUntil !== undefined,

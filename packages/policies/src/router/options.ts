@@ -24,6 +24,7 @@ import type { MaxLag } from "./lag.ts";
 import { type NodeOptions, RouterNode } from "./node.ts";
 import type { NodeDescription, TopologySource } from "./sources/source.ts";
 
+/** The nodes, who serves which call, and how the nodes are watched. */
 export interface RouterOptions {
   /** The node that is expected to be the primary. What it is is observed. */
   readonly primary: Pool | NodeOptions;

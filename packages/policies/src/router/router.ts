@@ -6,7 +6,6 @@
  */
 import {
   abortReason,
-  type Causality,
   checkOrder,
   type CloseOptions,
   type Control,
@@ -238,40 +237,46 @@ class Router implements Pool {
       return Promise.reject(abortReason(signal));
     if (operation.trace !== undefined || this.events.has("router:sent"))
       tellDecision(node, { operation, node: named }, this.#topology, this);
+    if (node.begin(this.#options.clock)) this.#topology.quiet(node);
+    const failed = (error: unknown): Promise<T> => this.#failed(node, wanted, goesOn, error);
+    if (operation.causality?.monotonic !== true && !this.#isTimed(node, wanted))
+      return node.pool.execute(operation).then(node.served<T>, failed);
+    return this.#watched(node, wanted, failed);
+  }
+
+  /** Runs a call whose duration, or place, somebody wants to know. */
+  #watched<T>(node: RouterNode, wanted: Destination<T>, failed: (error: unknown) => Promise<T>): Promise<T> {
+    const { operation } = wanted;
     const { clock, balancer } = this.#options;
-    const { ejection } = this.#topology;
-    // What is sent to a node by name, and what a caller's function does, cannot be compared between nodes.
-    const comparable = ejection.on && node.role === "replica" && named === undefined && operation.kind === "query";
-    if (node.begin(clock)) this.#topology.quiet(node);
     const { causality } = operation;
-    const failed = (error: unknown): Promise<T> => {
-      node.end();
-      if (goesOn) return this.#route(wanted, undefined, { node, error });
-      throw error;
-    };
-    const timed = comparable || balancer.answered !== undefined;
-    if (!timed && causality?.monotonic !== true) return node.pool.execute(operation).then(node.served<T>, failed);
+    const timed = this.#isTimed(node, wanted);
     const startedMs = timed ? clock.now() : 0;
     return node.pool.execute(operation).then((value) => {
       node.served(value);
       if (timed) {
         const endedMs = clock.now();
         balancer.answered?.(node, endedMs - startedMs, endedMs);
-        if (comparable) ejection.timed(node, startedMs, endedMs);
+        if (this.#isComparable(node, wanted)) this.#topology.ejection.timed(node, startedMs, endedMs);
       }
-      return causality?.monotonic === true ? this.#served(operation, causality, node).then(() => value) : value;
+      if (causality?.monotonic !== true) return value;
+      const { primary } = this.#topology;
+      return this.#freshness.served(operation, causality, { node, primary }, this).then(() => value);
     }, failed);
   }
 
-  /** Notes what a call that was served means to its session. */
-  async #served(operation: Operation<unknown>, causality: Causality, node: RouterNode): Promise<void> {
-    const { primary } = this.#topology;
-    if (operation.access === "read") causality.lastRead = node.life;
-    // A session's token must be whole when the caller has its answer: it may be sent to another process at once.
-    else if (causality.unplaced && primary !== undefined) {
-      // Done is done: neither its limit nor its signal makes a failure of it any more.
-      await this.#freshness.place(causality, primary, { deadline: operation.deadline, signal: undefined }, this);
-    }
+  #failed<T>(node: RouterNode, wanted: Destination<T>, goesOn: boolean, error: unknown): Promise<T> {
+    node.end();
+    if (goesOn) return this.#route(wanted, undefined, { node, error });
+    throw error;
+  }
+
+  #isTimed(node: RouterNode, wanted: Destination<unknown>): boolean {
+    return this.#options.balancer.answered !== undefined || this.#isComparable(node, wanted);
+  }
+
+  /** What is sent to a node by name, and what a caller's function does, cannot be compared between nodes. */
+  #isComparable({ role }: RouterNode, { operation, node: named }: Destination<unknown>): boolean {
+    return this.#topology.ejection.on && role === "replica" && named === undefined && operation.kind === "query";
   }
 
   /** A node refused a call as a standby does. False when the call itself is wrong, wherever it runs. */

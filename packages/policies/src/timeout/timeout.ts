@@ -14,6 +14,7 @@ import {
   systemClock,
 } from "@breakwater/core";
 
+/** How long a call may take. */
 export interface TimeoutOptions {
   /** Longest a call may take, in milliseconds; above 0. */
   readonly limitMs: number;

@@ -12,7 +12,7 @@ const scanner = new Scanner();
 const cache = new GenerationalCache<Inspection>();
 
 /**
- * Says what may be done with a text: `read` may be sent to a hot-standby replica and repeated, since it changes nothing and
+ * Says what may be done with the text `sql`: `read` may be sent to a hot-standby replica and repeated, since it changes nothing and
  * means the same there; `session` touches or depends on the state of one connection; `write` is everything else, also what
  * is in doubt. Of several statements the strictest counts: session before write before read.
  */
@@ -20,7 +20,7 @@ export function classify(sql: string): StatementClass {
   return inspect(sql).class;
 }
 
-/** Says what may be done with a text, why, and which functions would have to be looked up to say more. */
+/** Says what may be done with the text `sql`, why, and which functions would have to be looked up to say more. */
 export function inspect(sql: string): Inspection {
   const known = cache.get(sql);
   if (known !== undefined) return known;

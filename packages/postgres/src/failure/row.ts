@@ -9,6 +9,7 @@ export interface Match extends AnyMatch {
   readonly sqlstate?: true;
   /** The server function that raised it: never translated, so preferred over the text. With `texts`, one of the two must fit. */
   readonly routines?: readonly string[];
+  /** How bad the server says that it is. */
   readonly severity?: Severity;
 }
 

@@ -21,6 +21,7 @@ export type PoolerOption = "transaction" | "session" | "none" | "auto";
 /** It begins with a comment so that no adapter takes it for a statement that is worth to be prepared. */
 const LOOK = "/* who is it? */ SELECT pg_backend_pid()::text AS pid";
 
+/** Knows whether the connections of one pool come from a pooler, which hands its server connections around. */
 export class Pooler {
   readonly #found: () => void;
   // Undefined before anybody has looked.

@@ -6,6 +6,7 @@ import { setupError, stateError } from "../../errors.ts";
 import { adminQuery } from "../admin.ts";
 import type { AdminAccess, NodeState, Provider, ProviderFactory, ServerHost } from "../provider.ts";
 
+/** How to reach servers that run already. */
 export interface ExistingOptions {
   /** A connection string for each server, with the rights that the faults need: `pg_promote`, `pg_terminate_backend` … */
   readonly nodes: readonly string[];

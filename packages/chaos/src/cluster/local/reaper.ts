@@ -55,7 +55,8 @@ export class Reaper {
     const reaper = new Reaper(child);
     const ready = reaper.#expect(0);
     child.unref();
-    reaper.#input.unref();
+    // Bun's pipe has no `unref`, and does not keep the process.
+    (reaper.#input as Partial<Socket>).unref?.();
     await within("the reaper process to start", ready).catch((error: unknown) => {
       child.kill("SIGKILL");
       throw setupError("the reaper process did not start", error);

@@ -39,9 +39,11 @@ export interface ConformanceLanguage {
   readonly sleepAndInsert: (seconds: number, mark: string) => string;
   /** `code` of the error of a second row with the same key, and of a text that makes no sense. */
   readonly duplicateCode: string;
+  /** See `duplicateCode`. */
   readonly syntaxCode: string;
   /** Sets something that lasts as long as the session; reads it as the column `mark`. */
   readonly setMark: (value: string) => string;
+  /** See `setMark`. */
   readonly readMark: string;
   /** Takes away what the session has prepared; left out where there is no such statement. */
   readonly forgetPrepared?: string;
@@ -51,7 +53,9 @@ export interface ConformanceLanguage {
 
 /** The server, as an administrator sees it who does not go through the adapter under test. */
 export interface ConformanceServer {
+  /** How the database says it. */
   readonly language: ConformanceLanguage;
+  /** Runs one statement and resolves with its rows. */
   query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
   /** How many connections the pools under test have now. */
   connections(): Promise<number>;
@@ -63,7 +67,9 @@ export interface ConformanceServer {
 
 /** What a pool under test is made with. */
 export interface PoolRequest {
+  /** Most connections. */
   readonly max: number;
+  /** How long a call may wait for a connection, in milliseconds. */
   readonly acquireTimeoutMs: number;
   /** Nothing, for an adapter that does not say how its connections live. */
   readonly lifecycle: LifecycleOptions;
@@ -83,8 +89,10 @@ export interface AdapterUnderTest {
 
 /** One test, for any runner. */
 export interface ConformanceTest {
+  /** Ends the sentence that the suite begins. */
   readonly name: string;
   /** Why it does not hold for this adapter; undefined when it does. */
   readonly skipped: string | undefined;
+  /** Runs it; rejects when it does not hold. */
   readonly run: () => Promise<void>;
 }

@@ -21,7 +21,9 @@ export interface DnsSourceOptions extends PollingOptions {
 
 /** The part of `node:dns` that is used. */
 export interface DnsResolver {
+  /** Finds the addresses of a name. */
   lookup(name: string, options: { readonly all: true }): Promise<readonly { readonly address: string }[]>;
+  /** Finds the SRV records of a name. */
   resolveSrv(
     name: string,
   ): Promise<readonly { readonly name: string; readonly port: number; readonly weight: number }[]>;

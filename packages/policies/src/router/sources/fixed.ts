@@ -9,7 +9,7 @@ export interface FixedSource extends TopologySource {
   set(nodes: readonly NodeDescription[]): void;
 }
 
-/** Makes a source of a list. */
+/** Makes a source of a list of `nodes`, which can be set anew. */
 export function fixedSource(nodes: readonly NodeDescription[]): FixedSource {
   let current = nodes;
   let told: SourceListener | undefined;

@@ -7,12 +7,15 @@ import { type Clock, systemClock, type Timer } from "@breakwater/core";
 export interface NodeDescription {
   /** One node keeps one name; a node of another name is another node. */
   readonly name: string;
+  /** Name or address of its server. */
   readonly host: string;
+  /** Its port. */
   readonly port: number;
   /** What the source thinks the node is; only until it has answered a probe. @default replica */
   readonly role?: "primary" | "replica";
   /** @default 1 */
   readonly weight?: number;
+  /** The zone that it is in, for a router that prefers its own. @default none */
   readonly zone?: string;
 }
 
@@ -38,7 +41,7 @@ export interface PollingOptions {
   readonly clock?: Clock;
 }
 
-/** A source that asks, tells what is new, and asks again. */
+/** A source that asks `list`, tells what is new, and asks again after `refreshMs` milliseconds. */
 export function polling(
   list: () => Promise<readonly NodeDescription[]>,
   refreshMs: number,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Operation } from "../contract/operation.ts";
+import type { NodeStats } from "../contract/pool.ts";
 import { driverPool } from "../call/adapter.ts";
 import { type Database, database } from "./database.ts";
 import type { HeldConnection } from "../call/held-connection.ts";
@@ -266,10 +267,45 @@ describe("with", () => {
 describe("health", () => {
   it("tells how it is, and refuses a limit that is none", async () => {
     const { db } = bench();
-    expect(await db.health()).toMatchObject({ status: "ok", latencyMs: 0, error: undefined });
+    expect(await db.health()).toMatchObject({
+      status: "ok",
+      readable: true,
+      writable: true,
+      latencyMs: 0,
+      error: undefined,
+    });
     for (const timeoutMs of [Number.NaN, 0, -1, Number.POSITIVE_INFINITY]) {
       expect(await codeOf(db.health({ timeoutMs }))).toBe("ERR_BREAKWATER_OPTION");
     }
+  });
+
+  it("tells reads, which go on without a primary, from writes", async () => {
+    const pool = fakePool();
+    const { stats } = pool;
+    const node = (role: "primary" | "replica", state: "up" | "down") => ({ name: role, role, state, pool: stats() });
+    const standing = async (...nodes: readonly NodeStats[]): Promise<unknown> => {
+      Object.assign(pool, { stats: () => ({ ...stats(), nodes }) });
+      const { status, readable, writable, error } = await database(pool).health();
+      return { status, readable, writable, error };
+    };
+    const well = { error: undefined, readable: true };
+    expect(await standing(node("primary", "up"), node("replica", "up"))).toEqual({
+      ...well,
+      status: "ok",
+      writable: true,
+    });
+    expect(await standing(node("primary", "up"), node("replica", "down"))).toEqual({
+      ...well,
+      status: "degraded",
+      writable: true,
+    });
+    expect(await standing(node("primary", "down"), node("replica", "up"))).toEqual({
+      ...well,
+      status: "down",
+      writable: false,
+    });
+    await pool.close();
+    expect(await standing()).toMatchObject({ status: "down", readable: false, writable: false });
   });
 });
 

@@ -8,11 +8,15 @@ import type { CallOptions } from "./call-options.ts";
 
 /** How the database is. */
 export interface Health {
-  /** `ok`: all answers; `degraded`: it answers, but a node is down; `down`: it does not answer. */
+  /** `ok`: all answers; `degraded`: it answers, but a node is down; `down`: it does not answer, or has no primary. */
   readonly status: "ok" | "degraded" | "down";
+  /** Whether a read was answered. During a failover that can be so while there is no primary, and writes wait. */
+  readonly readable: boolean;
+  /** Whether a write would find a primary now. */
+  readonly writable: boolean;
   /** How long the answer took, in milliseconds; undefined when there was none. */
   readonly latencyMs: number | undefined;
-  /** Why it is down. */
+  /** Why no read was answered. */
   readonly error: unknown;
   /** The nodes of its router; empty without one. */
   readonly nodes: readonly NodeStats[];
@@ -41,9 +45,9 @@ export async function healthOf(db: Asked, clock: Clock, options: HealthOptions):
   );
   const { nodes } = db.pool.stats();
   const primary = nodes.find((node) => node.role === "primary" && node.state === "up");
-  if (outcome !== undefined || (nodes.length > 0 && primary === undefined)) {
-    return { status: "down", latencyMs: undefined, error: outcome?.error, nodes };
-  }
+  const readable = outcome === undefined;
+  const writable = readable && (nodes.length === 0 || primary !== undefined);
+  if (!writable) return { status: "down", readable, writable, latencyMs: undefined, error: outcome?.error, nodes };
   const status = nodes.every((node) => node.state === "up") ? "ok" : "degraded";
-  return { status, latencyMs: clock.now() - started, error: undefined, nodes };
+  return { status, readable, writable, latencyMs: clock.now() - started, error: undefined, nodes };
 }

@@ -499,6 +499,28 @@ describe("router", () => {
       expect(heard.filter((each) => each.startsWith("node-ejected"))).toHaveLength(1);
     });
 
+    it("leaves the reads of a node alone that has not answered yet: it may be far off, and is being connected to", async () => {
+      const { clock, read, replicas } = setUp();
+      const interrupted: string[] = [];
+      for (const { name, pool } of replicas) {
+        const { execute } = pool;
+        Object.assign(pool, {
+          interrupt: () => void interrupted.push(name),
+          execute: async (operation: Operation<unknown>) => {
+            await new Promise<void>((resolve) => clock.setTimer(600, resolve));
+            return execute(operation);
+          },
+        });
+      }
+      const reads = times(4, () => watch(read({ consistency: "eventual" })));
+      await clock.advance(600);
+      expect(interrupted).toEqual([]);
+      expect(new Set(reads.map(({ value }) => value))).toEqual(new Set(["replica 1", "replica 2"]));
+      // From now on it is known what their answers take.
+      await clock.advance(1_500);
+      expect(new Set(interrupted)).toEqual(new Set(["replica 1", "replica 2"]));
+    });
+
     it("turns away at once from a replica whose answer to a probe is late", async () => {
       const { clock, read, replicas } = setUp();
       await read();

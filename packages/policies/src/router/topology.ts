@@ -223,8 +223,12 @@ export class Topology {
     this.arrange();
   }
 
-  /** Reads that wait for a node that does not answer are run elsewhere, where there is another. */
+  /**
+   * Reads that wait for a node that does not answer are run elsewhere, where there is another. The first answer of all takes
+   * as long as connecting does, which nobody knows yet.
+   */
   #stuck(node: RouterNode): void {
+    if (node.state === "unknown") return;
     if (this.readers.length > 0 && !this.readers.includes(node))
       node.pool.interrupt(new Error("the node does not answer"), "reads");
   }

@@ -7,13 +7,19 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { complain, DRIVERS, type Manifest, type Packed, packed, Project, ROOT, skip, tarballs } from "./project.ts";
-
-/** Entry points that need a peer of their own, which the empty project has not got. */
-const OPTIONAL: Readonly<Record<string, string>> = {
-  "@breakwater/chaos/containers": "testcontainers",
-  "@breakwater/chaos/vitest": "vitest",
-};
+import {
+  complain,
+  DRIVERS,
+  entryPoints,
+  type Manifest,
+  OPTIONAL,
+  type Packed,
+  packed,
+  Project,
+  ROOT,
+  skip,
+  tarballs,
+} from "./project.ts";
 
 /** How a package manager is started, installs a package.json, and runs a program. */
 interface Manager {
@@ -110,15 +116,6 @@ function use(project: Project, specifiers: readonly string[], run: readonly stri
   node("the stack on servers", "smoke.mjs", "servers");
 }
 
-/** All entry points, as somebody names them who imports them. */
-function entryPoints(): string[] {
-  return readdirSync(path.join(ROOT, "packages")).flatMap((folder) => {
-    const text = readFileSync(path.join(ROOT, "packages", folder, "package.json"), "utf8");
-    const { name, exports } = JSON.parse(text) as Manifest;
-    return Object.keys(exports).map((key) => name + key.slice(1));
-  });
-}
-
 /** What is in a package must be all that it names, its licence and its page, and nothing of the workspace. */
 function checkContents(project: Project, { name }: Packed): void {
   const folder = path.join(project.folder, "node_modules", name);
@@ -194,7 +191,7 @@ function byNpm(): void {
   ]);
   if (!ok) return;
   for (const one of packed()) checkContents(project, one);
-  const specifiers = entryPoints().filter((specifier) => !(specifier in OPTIONAL));
+  const specifiers = entryPoints();
   use(project, specifiers);
   for (const program of ["ten-lines.ts", "cluster.ts", "start.ts", "replicas.ts"]) project.program(program);
   project.run("ten lines", "node", ["ten-lines.ts"]);
@@ -249,11 +246,7 @@ function by(name: string, manager: Manager): void {
   const said = result.stdout + result.stderr;
   if (!result.ok && UNREACHABLE.test(said)) skip(`${name} does not reach the registry`);
   if (!result.ok) return complain(`${name} install\n${said}`);
-  use(
-    project,
-    entryPoints().filter((specifier) => !(specifier in OPTIONAL)),
-    manager.run,
-  );
+  use(project, entryPoints(), manager.run);
 }
 
 const [name = "npm"] = process.argv.slice(2);

@@ -50,6 +50,23 @@ export function tarballs(...names: readonly string[]): string[] {
   return names.map((name) => all.find((one) => one.name === name)?.file ?? `${name} is no package of ours`);
 }
 
+/** Entry points that need a peer of their own, which the empty project has not got. */
+export const OPTIONAL: Readonly<Record<string, string>> = {
+  "@breakwater/chaos/containers": "testcontainers",
+  "@breakwater/chaos/vitest": "vitest",
+};
+
+/** All other entry points, as somebody names them who imports them. */
+export function entryPoints(): string[] {
+  return readdirSync(path.join(ROOT, "packages"))
+    .flatMap((folder) => {
+      const text = readFileSync(path.join(ROOT, "packages", folder, "package.json"), "utf8");
+      const { name, exports } = JSON.parse(text) as Manifest;
+      return Object.keys(exports).map((key) => name + key.slice(1));
+    })
+    .filter((specifier) => !(specifier in OPTIONAL));
+}
+
 /** How a command ended. */
 export interface Ended {
   readonly ok: boolean;

@@ -218,7 +218,10 @@ describe("a link that is lost in the moment it is there", () => {
         await once(link, "connect");
         attempts += 1;
         // The driver comes to it a moment later, and would wait for ever for what it has missed.
-        if (attempts <= 3) setImmediate(() => link.destroy(withError ? new Error("reset") : undefined));
+        if (attempts <= 3)
+          setImmediate(() =>
+            link.destroy(withError ? Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" }) : undefined),
+          );
         return link;
       };
       const { pool, db } = open({}, { socket });

@@ -46,6 +46,11 @@ describe("links", () => {
     expect(pages().filter((page) => page.startsWith("docs/") && !indexed.has(page))).toEqual([]);
   });
 
+  it.each(pages())("of %s to files of the project are no less alive where they are code", (page) => {
+    const named = [...read(page).matchAll(/`((?:test|examples|packages|docs)\/[\w./-]+)`/g)].map((found) => found[1]!);
+    expect(named.filter((file) => !existsSync(path.join(ROOT, file)))).toEqual([]);
+  });
+
   it("are not looked for in code", () => {
     expect(linksOf("`[a](b)`\n```md\n[c](d)\n```\n")).toEqual([]);
   });

@@ -374,7 +374,7 @@ describe("a Client whose connection is lost", () => {
   it("runs a read again that its connection died under, with its settings", async () => {
     const client = await connected(observed().config);
     await client.query("SET application_name = 'dying'; SET TIME ZONE 'Asia/Tokyo'");
-    const slow = client.query("SELECT extract(timezone FROM now())::int AS east FROM pg_sleep(0.5)");
+    const slow = client.query("SELECT extract(timezone FROM now())::int AS east FROM pg_sleep(2)");
     const sleeping = "FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND application_name = 'dying'";
     await expect.poll(() => server().query(`SELECT 1 ${sleeping}`)).toHaveLength(1);
     await server().query(`SELECT pg_terminate_backend(pid) ${sleeping}`);

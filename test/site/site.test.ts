@@ -134,6 +134,12 @@ describe.skipIf(browserPath === undefined)(
       ["an example", "examples/preset/main.ts.html", "examples/preset/main.ts"],
     ] as const;
 
+    const NARROW = [
+      ...PAGES.map(([name, address]) => ({ name, address })),
+      { name: "a list of long names", address: "api/breakwater.html" },
+      { name: "a long path", address: "api/chaos/containers/interfaces/ContainersOptions.html" },
+    ];
+
     it.each(PAGES)(
       "shows %s, for everybody",
       async (_name, address, title) => {
@@ -158,7 +164,7 @@ describe.skipIf(browserPath === undefined)(
       120_000,
     );
 
-    it.each(PAGES)("fits %s on a narrow screen", async (_name, address) => {
+    it.each(NARROW)("fits $name on a narrow screen", async ({ address }) => {
       const { page, wrong, end } = await opened(server.url + address, { viewport: { width: 400, height: 800 } });
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(400);
       expect(wrong).toEqual([]);

@@ -293,10 +293,9 @@ describe("several faults at the same time", () => {
   it("go on and off under load without losing, doubling or hanging a statement", async () => {
     begin();
     const clients = await Promise.all(Array.from({ length: 8 }, () => client()));
-    const load = { on: true };
-    let answered = 0;
+    const load = { on: true, answered: 0 };
     const switching = (async () => {
-      for (let round = 0; round < 60 || answered <= 20; round++) {
+      for (let round = 0; round < 60 || load.answered <= 20; round++) {
         const now = [wire.latency({ ms: 1 }), wire.slice({ bytes: 11 }), wire.bandwidth({ bytesPerSecond: 500_000 })];
         now.push(wire.freeze(), wire.delayMessage({ message: "CommandComplete", ms: 1 }), wire.notice({ to: /./ }));
         now.push(wire.pretendStandby());
@@ -313,14 +312,14 @@ describe("several faults at the same time", () => {
           const { rows: found } = await one.query("INSERT INTO t VALUES ($1) RETURNING i", [at]);
           expect(found).toEqual([{ i: at }]);
           count++;
-          answered++;
+          load.answered++;
         }
         return count;
       }),
     );
     await switching;
     const total = counts.reduce((sum, count) => sum + count, 0);
-    expect(total).toBe(answered);
+    expect(total).toBe(load.answered);
     expect(await rows()).toHaveLength(total);
     expect(faults.record().every(({ endedMs, beganMs }) => endedMs !== undefined && endedMs >= beganMs)).toBe(true);
   });

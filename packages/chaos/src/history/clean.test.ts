@@ -54,10 +54,12 @@ describe("clean histories", () => {
 
   it("of 10,000 transactions are judged within a second", () => {
     const { history, finalState } = cleanHistory(7, { operations: 10_000, onlyLists: true });
-    const times = Array.from({ length: 3 }, () => {
-      const began = performance.now();
+    const times = Array.from({ length: 5 }, () => {
+      // The processor's time: others may have the machine meanwhile.
+      const began = process.cpuUsage();
       expect(check(history, { finalState }).violations).toEqual([]);
-      return performance.now() - began;
+      const { user, system } = process.cpuUsage(began);
+      return (user + system) / 1_000;
     });
     expect(Math.min(...times)).toBeLessThan(1_000);
   });

@@ -30,6 +30,8 @@ export const ENDINGS: readonly Case[] = [
     needs: ["cancel"],
     run: async (trial) => {
       const text = trial.language.sleepAndInsert(60, "write");
+      // With a connection there, the time runs out while the statement runs.
+      await trial.session();
       const error = await errorOf(trial.db.query(text, { timeoutMs: 300 }));
       assert.equal(error.code, "ERR_BREAKWATER_OUTCOME_UNKNOWN");
       has(error.cause, { code: "ERR_BREAKWATER_TIMEOUT" });
@@ -39,7 +41,7 @@ export const ENDINGS: readonly Case[] = [
   {
     name: "a wait for a connection ends without a deadline: there is a limit when all are taken",
     run: async (trial) => {
-      const one = trial.single();
+      const one = trial.single(1_000);
       const held = await one.connect();
       const error = await errorOf(one.query("SELECT 1"));
       has(error, { code: "ERR_BREAKWATER_TIMEOUT", phase: "acquire" });
@@ -112,7 +114,7 @@ export const ENDINGS: readonly Case[] = [
       const before = new Set([await trial.session()]);
       const held = await db.connect();
       before.add(await trial.session(held));
-      const reading = errorOf(db.query(trial.language.sleep(1, "interrupted"), { access: "read" }));
+      const reading = errorOf(db.query(trial.language.sleep(3, "interrupted"), { access: "read" }));
       await trial.running("interrupted");
       const gone = new Error("the node is gone");
       pool.interrupt(gone);

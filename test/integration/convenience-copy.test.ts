@@ -225,7 +225,7 @@ describe("COPY", () => {
     expect(await count()).toBe(100_000);
   });
 
-  it("leaves nothing behind, often, however it ends", { timeout: 60_000 }, async () => {
+  it("leaves nothing behind, often, however it ends", { timeout: 240_000 }, async () => {
     const own = database(fromPg({ ...through(cluster.primary), max: 3 }, { acquireTimeoutMs: 60_000 }));
     await own.copyFrom({ table: "kept" }, lines(3_000));
     const random = seededRandom(5);

@@ -1,11 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { getEventListeners } from "node:events";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { type Cluster, type ClusterNode, startCluster } from "@breakwater/chaos";
 import { database, failureOf, operationContext, queryOperation, seededRandom } from "@breakwater/core";
 import { fromPg } from "@breakwater/pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { heldBytes } from "../support/heap.ts";
 import { until } from "../support/wait.ts";
 
 // Everything at once, in an order that dice decide. The seed is told, and BREAKWATER_SEED plays it again as far as timing lets it.
@@ -157,10 +156,10 @@ describe(`a pool under everything at once (seed ${SEED})`, () => {
     await run((3 * OPERATIONS) / 10);
     const grown: number[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
-      const [before, told] = [heap(), inserted.size];
+      const [before, told] = [await heldBytes(), inserted.size];
       await run(OPERATIONS / ROUNDS);
       // What is kept to compare is allowed.
-      grown.push(((heap() - before - (inserted.size - told) * 100) * ROUNDS) / OPERATIONS);
+      grown.push((((await heldBytes()) - before - (inserted.size - told) * 100) * ROUNDS) / OPERATIONS);
     }
     over.abort();
     await trouble;
@@ -202,13 +201,4 @@ describe(`a pool under everything at once (seed ${SEED})`, () => {
 
 function median(of: readonly number[]): number {
   return of.toSorted((a, b) => a - b)[Math.floor(of.length / 2)] as number;
-}
-
-/** What the program still holds, in bytes. */
-function heap(): number {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
-  collect();
-  collect();
-  return process.memoryUsage().heapUsed;
 }

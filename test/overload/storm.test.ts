@@ -17,7 +17,7 @@ beforeAll(async () => {
   for (const [name, { points: _, ...figures }] of Object.entries({ "fixed interval": naive, ours })) {
     process.stdout.write(`${name}: ${JSON.stringify(figures)}\n`);
   }
-}, 60_000);
+}, 240_000);
 
 describe("processes that have all seen the same crash", () => {
   it("come in waves when they try again after a fixed time", () => {

@@ -16,7 +16,7 @@ describe("simulate", () => {
     }
   });
 
-  it("gives the same trace for the same seed, byte for byte, in another process", { timeout: 60_000 }, async () => {
+  it("gives the same trace for the same seed, byte for byte, in another process", { timeout: 240_000 }, async () => {
     const script = path.join(import.meta.dirname, "digest.ts");
     const run = promisify(execFile);
     const inProcess = async (): Promise<string> => (await run(process.execPath, [script, "42"])).stdout.trim();

@@ -16,7 +16,7 @@ import type { PgConfig, PgPool } from "./types.ts";
 /** A connection string, a configuration of `pg`, or a `pg.Pool` that exists. */
 export type PgSource = string | PgConfig | PgPool;
 
-/** Whether a value is a `pg.Pool` of any version. */
+/** Whether `source` is a `pg.Pool` of any version. */
 export function isPgPool(source: unknown): source is PgPool {
   const pool = source as Partial<PgPool> | null | undefined;
   return (

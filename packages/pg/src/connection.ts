@@ -8,6 +8,7 @@ import type { ClientHome } from "./client-home.ts";
 import { forgetPrepared } from "./prepared.ts";
 import type { PgClient } from "./types.ts";
 import { flight } from "./wire/flight.ts";
+import { whenReady } from "./when-ready.ts";
 import type { WireLink } from "./wire/link.ts";
 
 const STATUS: Readonly<Record<string, TransactionStatus>> = { I: "idle", T: "open", E: "failed" };
@@ -102,13 +103,15 @@ export class PgConnection extends PgAbilities implements DriverConnection {
 
   get transactionStatus(): TransactionStatus {
     const { driver } = this;
-    if (driver.readyForQuery === false) return "unknown";
-    const status = driver.getTransactionStatus?.() ?? this.#status;
+    const ours = this.#wire?.status;
+    if (ours === undefined && driver.readyForQuery === false) return "unknown";
+    const status = ours ?? driver.getTransactionStatus?.() ?? this.#status;
     return status === undefined ? "unknown" : (STATUS[status] ?? "unknown");
   }
 
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
     const wire = this.#wire;
+    wire?.leave();
     if (statement.parts !== undefined && wire?.free === true) {
       this.refusal = undefined;
       this.#bound = true;
@@ -156,8 +159,11 @@ export class PgConnection extends PgAbilities implements DriverConnection {
   }
 
   send(statement: Statement, receiver: StatementReceiver): boolean {
-    if (this.#wire?.takes(statement) !== true) return false;
-    this.#wired(this.#wire, statement, receiver);
+    const wire = this.#wire;
+    if (wire?.takes(statement) !== true) return false;
+    this.#wired(wire, statement, receiver);
+    // Nobody else comes to the client before it goes back.
+    wire.stays = true;
     return true;
   }
 
@@ -193,6 +199,7 @@ export class PgConnection extends PgAbilities implements DriverConnection {
 
   release(): void {
     if (this.#home === undefined) return;
+    this.#wire?.leave();
     this.held = false;
     if (this.#home.background === true) this.driver.unref?.();
     if (this.retired) this.#going ??= this.#end(true);
@@ -208,6 +215,7 @@ export class PgConnection extends PgAbilities implements DriverConnection {
 
   async #destroy(cancel: boolean): Promise<void> {
     const answering = this.usable;
+    this.#wire?.leave();
     const atOnce = !answering || this.transactionStatus !== "idle" || cancel;
     this.held = false;
     this.retired = true;
@@ -259,39 +267,16 @@ export class PgConnection extends PgAbilities implements DriverConnection {
     });
   }
 
-  /**
-   * pg reports an error as soon as it arrives. Only ReadyForQuery, which follows, tells the state of the transaction and
-   * proves that an autocommit statement was undone; after FATAL the connection ends instead.
-   */
+  /** Waits until an error of `pg`'s own is the whole of what there is to know, where more is to come. */
   #whenReady(error: unknown, then: () => void): void {
-    const { connection } = this.driver;
-    if (connection === undefined || this.driver.readyForQuery !== false || !this.usable) {
-      then();
-      return;
-    }
-    if (peek(error, "message") === UNANSWERED) {
-      // The server may never be ready.
+    const { driver } = this;
+    // The server may never be ready.
+    const unanswered = peek(error, "message") === UNANSWERED;
+    if (driver.connection === undefined || driver.readyForQuery !== false || !this.usable) then();
+    else if (unanswered) {
       this.#unanswered = true;
       then();
-      return;
-    }
-    let waiting = true;
-    const end = (): void => {
-      if (!waiting) return;
-      waiting = false;
-      connection.removeListener("readyForQuery", end);
-      connection.removeListener("end", end);
-      clearTimeout(timer);
-      then();
-    };
-    connection.once("readyForQuery", end);
-    connection.once("end", end);
-    // Where pg gives up before it sends anything, it is ready again as soon as it has told us.
-    queueMicrotask(() => {
-      if (this.driver.readyForQuery !== false) end();
-    });
-    // And before 8.17 it forgets to end what it had begun to send, and is never ready again.
-    const timer = this.refusal === undefined ? undefined : setTimeout(() => connection.stream?.destroy(), GOODBYE_MS);
+    } else whenReady(driver, this.refusal !== undefined, then);
   }
 }
 

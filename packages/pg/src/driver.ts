@@ -36,14 +36,15 @@ export class PgDriver extends ConnectionStore {
     lifecycle: Lifecycle,
     wire: WireOptions,
     clock: Clock,
-    pooler: (found: () => void) => Pooler,
+    pooler: (found: (keeps: boolean) => void) => Pooler,
   ) {
     const texts = new Texts(wire.prepare);
     const opener = new PgOpener(config, lifecycle, texts);
-    const between = pooler(() => texts.giveUp());
+    const between = pooler((keeps) => texts.pooled(keeps));
     const processId = (connection: DriverConnection): number | undefined =>
       (connection as PgConnection).driver.processID ?? undefined;
-    super(between.opener(opener, name, processId), {
+    const { connectTimeoutMs } = lifecycle;
+    super(between.opener(opener, name, processId, { clock, connectTimeoutMs }), {
       ...lifecycle,
       name,
       clock,

@@ -39,9 +39,9 @@ export interface FromPgOptions extends AdapterOptions, LifecycleOptions {
    */
   readonly pipeline?: boolean | PipelineOptions;
   /**
-   * Whether a pooler such as PgBouncer stands in front of the server. In transaction mode nothing is prepared, and what
-   * lasts as long as a session is refused. `auto` finds out with the first connection. Not on a `pg.Pool` that was given.
-   * @default "auto"
+   * Whether a pooler such as PgBouncer stands in front of the server. In transaction mode what lasts as long as a session
+   * is refused, and statements are prepared only where the pooler is seen to keep what is prepared. `auto` finds out with
+   * the first connection. Not on a `pg.Pool` that was given. @default "auto"
    */
   readonly pooler?: PoolerOption;
 }
@@ -64,7 +64,8 @@ export function fromPg(source: PgSource, options: FromPgOptions = {}): Pool {
   const { name, acquireTimeoutMs, maxQueued, statementTimeoutMs, clock, closePool, ...how } = options;
   const { prepare, pipeline, pooler, ...lifecycle } = how;
   // What a pooler would put apart is not even begun.
-  const wire = pooler === "transaction" ? checkWire(false, false) : checkWire(prepare, pipeline);
+  const asked = checkWire(prepare, pipeline);
+  const wire = pooler === "transaction" ? { ...asked, pipeline: undefined } : asked;
   const closes = flag("closePool", closePool ?? true);
   checkPgSource("source", source);
   const adapter = {
@@ -88,7 +89,7 @@ export function fromPg(source: PgSource, options: FromPgOptions = {}): Pool {
     checked,
     wire,
     clock ?? systemClock,
-    (found) => new Pooler(pooler, found),
+    (found) => new Pooler(pooler, { found, prepares: wire.prepare !== false }),
   );
   const pool = driverPool(driver, driver.dialect, adapter);
   driver.tell(pool.events, pool.name);

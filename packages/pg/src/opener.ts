@@ -96,7 +96,11 @@ export class PgOpener implements ConnectionOpener {
       },
       background: this.#options.allowExitOnIdle,
     };
-    const connection = new PgConnection(client, homeOfClient, WireLink.of(client, this.#texts));
+    const connection = new PgConnection(
+      client,
+      homeOfClient,
+      WireLink.of(client, this.#texts, this.#config["stream"] === undefined),
+    );
     client.on("notice", (notice) => home.notice(notice));
     this.#connections.set(client, connection);
     return connection;

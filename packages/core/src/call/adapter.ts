@@ -41,7 +41,7 @@ export const ADAPTER_OPTIONS = ["name", "acquireTimeoutMs", "maxQueued", "statem
 const DEFAULT_DRAIN_MS = 10_000;
 
 /**
- * Makes a pool of a driver.
+ * Makes a pool of a driver. `options` are those that every adapter has; `name` is the pool's.
  * @throws OptionError when an option is unknown or out of range.
  */
 export function driverPool(
@@ -131,6 +131,7 @@ class DriverPool implements Pool, CallHost {
   /** Runs an operation on a connection of its own. */
   async #alone<T>(operation: Operation<T>): Promise<T> {
     if (this.#isClosing()) throw new PoolClosedError(this.name);
+    this.#pipeline?.settle();
     if (typeof operation?.run !== "function") throw new UsageError(this.name, "execute() was not given an operation");
     const probing = operation.purpose === "probe";
     const askedMs = this.clock.now();
@@ -194,6 +195,7 @@ class DriverPool implements Pool, CallHost {
   }
 
   stats(): PoolStats {
+    this.#pipeline?.settle();
     const { total, idle, connecting = 0 } = this.#driver.counts();
     const { taken, waiting, max } = this.#source.permits;
     return Object.freeze({
@@ -211,6 +213,7 @@ class DriverPool implements Pool, CallHost {
   }
 
   interrupt(reason: Error, whom: Interrupted = "all"): void {
+    this.#pipeline?.settle();
     if (whom === "all") {
       this.#driver.retire();
       void this.#source.endProbe();
@@ -228,6 +231,7 @@ class DriverPool implements Pool, CallHost {
 
   async ready(): Promise<void> {
     if (this.#isClosing()) throw new PoolClosedError(this.name);
+    this.#pipeline?.settle();
     await this.#source.ready();
   }
 
@@ -237,6 +241,7 @@ class DriverPool implements Pool, CallHost {
     if (this.#isClosing()) throw new PoolClosedError(this.name);
     if (this.#driver.resize === undefined)
       throw new UsageError(this.name, "its size is decided by whoever made the driver's own pool");
+    this.#pipeline?.settle();
     this.#driver.resize(min, max);
     this.#source.permits.resize(max);
   }
@@ -251,6 +256,7 @@ class DriverPool implements Pool, CallHost {
   }
 
   async #close(drainMs: number): Promise<void> {
+    this.#pipeline?.settle();
     // Nobody gets a connection any more, not even those whose connection is on its way.
     this.#source.close();
     this.#pipeline?.leave(() => new PoolClosedError(this.name));

@@ -46,6 +46,7 @@ export class HeldConnection extends ConnectionFace {
     this.release();
   }
 
+  /** Releases it: `using connection = await db.connect()`. */
   [Symbol.dispose](): void {
     if (this.#done !== undefined) this.release();
   }

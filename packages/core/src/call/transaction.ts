@@ -26,6 +26,7 @@ export interface TransactionLink extends Connection {
   settled(): Promise<void>;
   /** Ends the transaction because of `error`, which is what the caller gets, whatever becomes of the rollback. */
   rollBack(statement: Statement, error: unknown): Promise<void>;
+  /** The failure that ended the transaction for the server; undefined while it can still commit. */
   readonly firstFailure: Failure | undefined;
   /** Whatever ends the call from here on, the transaction can be asked after. */
   askAfter(unanswered: Unanswered): void;
@@ -40,19 +41,24 @@ const NEVER_RETRIED: Failure = {
   reason: "rolled back at COMMIT",
 };
 
-/** The error for COMMIT that was answered with ROLLBACK: some statement had failed before, and that is why. */
+/** The error of `pool` for COMMIT that was answered with ROLLBACK: `first` is the failure of a statement before, and why. */
 export function rolledBack(pool: string, first: Failure | undefined): RolledBackError {
   const failure: Failure = first === undefined ? NEVER_RETRIED : { ...first, phase: "committing" };
   return new RolledBackError(pool, "one of its statements had failed", undefined, failure);
 }
 
-/** COMMIT of a failed transaction, sent by hand, is answered with ROLLBACK; its caller believes that it was kept. */
+/**
+ * COMMIT of a failed transaction, sent by hand, is answered with ROLLBACK; its caller believes that it was kept.
+ * @param host names the pool and its dialect.
+ * @param first the failure of the statement that failed first.
+ * @throws RolledBackError when that is so.
+ */
 export function kept<Row>(answer: QueryResult<Row>, host: CallHost, first: Failure | undefined): QueryResult<Row> {
   if (host.dialect.committed(answer as QueryResult)) return answer;
   throw rolledBack(host.name, first === undefined ? undefined : { ...first, retry: "never" });
 }
 
-/** Begin, the caller's function, commit; rollback when the function throws. */
+/** Begin, the caller's function, commit; rollback when the function throws. `host` names the pool and its dialect. */
 export async function runTransaction<T>(
   link: TransactionLink,
   operation: TransactionOperation<T>,

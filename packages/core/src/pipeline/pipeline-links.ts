@@ -3,12 +3,27 @@
  */
 import type { PipelineLink } from "./pipeline-link.ts";
 
+const NONE: readonly PipelineLink[] = [];
+
 export class PipelineLinks {
   readonly #open: PipelineLink[] = [];
   // Links that take no more; they are given back when what is under way has ended.
   readonly #ending = new Set<PipelineLink>();
   readonly #returning = new Set<Promise<void>>();
   #unsent: PipelineLink[] = [];
+  // How much was sent since everybody waited last, and whether it was but one statement the time before.
+  #sent = 0;
+  #lone = false;
+  readonly #settle: () => void;
+  #settling = false;
+
+  /** `settle` is called, after `settleLater`, once everybody waits again. */
+  constructor(settle: () => void) {
+    this.#settle = () => {
+      this.#settling = false;
+      settle();
+    };
+  }
 
   /** How many take more. */
   get open(): number {
@@ -20,11 +35,16 @@ export class PipelineLinks {
     return this.#open[0];
   }
 
-  /** The one with least to do, of those that take more. */
+  /** The one with least to do, of those that take more and have something to do. */
   get least(): PipelineLink | undefined {
     let least: PipelineLink | undefined;
-    for (const link of this.#open) if (least === undefined || link.load < least.load) least = link;
+    for (const link of this.#open) if (link.load > 0 && (least === undefined || link.load < least.load)) least = link;
     return least;
+  }
+
+  /** One with nothing to do, of those that take more. */
+  get idle(): PipelineLink | undefined {
+    return this.#open.find(({ load }) => load === 0);
   }
 
   /** All on which something may be under way. */
@@ -37,15 +57,42 @@ export class PipelineLinks {
     return this.#returning.size === 0;
   }
 
+  /** Whether it is one of those that take more. */
+  takesMore(link: PipelineLink): boolean {
+    return this.#open.includes(link);
+  }
+
   add(link: PipelineLink): void {
     this.#open.push(link);
   }
 
-  /** What has been sent before everybody waits again leaves together. */
-  flushLater(link: PipelineLink): void {
+  /** Something has been sent, `alone` when nothing else is under way: what is sent before everybody waits again leaves together. */
+  sent(link: PipelineLink, alone: boolean): void {
+    this.#sent += 1;
+    // One caller who asks one thing after the other need not wait for others to send theirs.
+    if (alone && this.#lone) {
+      link.flush();
+      return;
+    }
+    if (link.unsent) return;
     link.unsent = true;
     if (this.#unsent.length === 0) process.nextTick(this.#flush);
     this.#unsent.push(link);
+  }
+
+  /** Those with nothing to do, of those that take more, once everybody waits again. */
+  settled(): readonly PipelineLink[] {
+    if (this.#sent > 0) this.#lone = this.#sent === 1;
+    this.#sent = 0;
+    return this.#open.length === 0 ? NONE : this.#open.filter(({ load }) => load === 0);
+  }
+
+  /** Those who have their answers may ask for more: not before they have done so is it known who has nothing to do. */
+  settleLater(): void {
+    if (this.#settling) return;
+    this.#settling = true;
+    // A tick comes after all microtasks, if it is asked for by one of them.
+    queueMicrotask(() => process.nextTick(this.#settle));
   }
 
   readonly #flush = (): void => {

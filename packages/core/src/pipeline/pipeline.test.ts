@@ -66,6 +66,7 @@ class Driver_ implements Driver {
   readonly links: Link[] = [];
   readonly max: number;
   readonly pipelining: Pipelining;
+  again?: (connection: DriverConnection, now: number) => boolean;
 
   constructor(max: number, pipelining: Pipelining) {
     this.max = max;
@@ -406,5 +407,97 @@ describe("pipelined reads", () => {
     driver.links[0]?.answer();
     await call;
     expect(causality.unplaced).toBe(false);
+  });
+
+  describe("where a connection can serve again without going back", () => {
+    beforeEach(() => {
+      driver.again = ({ usable }) => usable;
+    });
+
+    const asksAgain = async (): Promise<void> => {
+      const first = read("a");
+      driver.links[0]?.answer();
+      await first;
+    };
+
+    it("keep it for who asks for more with the answer in hand, and give it back once nobody does", async () => {
+      await asksAgain();
+      const second = read("b");
+      expect(driver.links.map(({ sent, released }) => [sent.length, released])).toEqual([[1, 0]]);
+      driver.links[0]?.answer();
+      await second;
+      await clock.advance(0);
+      expect(driver.links.map(({ released }) => released)).toEqual([1]);
+      expect(clock.pending).toBe(0);
+    });
+
+    it("fill one before another that is kept, and give back what is not needed", async () => {
+      const burst = async (count: number): Promise<number[]> => {
+        const calls = Array.from({ length: count }, (_, index) => read(`r${index}`));
+        const sent = driver.links.map((link) => link.sent.length);
+        for (const link of driver.links) link.answer(count);
+        await Promise.all(calls);
+        return sent;
+      };
+      expect(await burst(20)).toEqual([8, 8, 4]);
+      expect(await burst(10)).toEqual([8, 2, 0]);
+      await clock.advance(0);
+      expect(pool.stats()).toMatchObject({ active: 0, idle: 3 });
+      expect(driver.links.map(({ released }) => released)).toEqual([1, 1, 1]);
+    });
+
+    it("let nobody see that it is kept", async () => {
+      await asksAgain();
+      expect(pool.stats()).toMatchObject({ active: 0, idle: 1 });
+      expect(clock.pending).toBe(0);
+    });
+
+    it("leave it to who needs one to himself", async () => {
+      open(1);
+      driver.again = () => true;
+      await asksAgain();
+      const run = (connection: unknown): Promise<unknown> => Promise.resolve(connection);
+      const session = pool.execute<unknown>({ ...operationContext("write"), kind: "session", run });
+      expect(driver.links.map(({ released }) => released)).toEqual([1]);
+      await session;
+    });
+
+    it("take another one when it must not serve again", async () => {
+      await asksAgain();
+      const [kept] = driver.links;
+      if (kept !== undefined) kept.usable = false;
+      const second = outcome(read("b"));
+      expect(kept?.destroyed).toBe(false);
+      driver.links[1]?.answer();
+      expect(await second).toBe("b");
+    });
+
+    it("end it with the pool", async () => {
+      await asksAgain();
+      await pool.close({ drainMs: 0 });
+      expect(driver.links.map(({ released }) => released)).toEqual([1]);
+    });
+
+    it("leave at once where one caller asks one thing after the other, else together", async () => {
+      await asksAgain();
+      await clock.advance(0);
+      const [link] = driver.links;
+      expect(link?.flushes).toBe(1);
+      const lone = read("b");
+      expect(link?.flushes).toBe(2);
+      link?.answer();
+      await lone;
+      const three = ["c", "d", "e"].map((text) => read(text));
+      expect(link?.flushes).toBe(3);
+      await clock.advance(0);
+      expect(link?.flushes).toBe(4);
+      link?.answer(3);
+      await Promise.all(three);
+      await clock.advance(0);
+      const two = ["f", "g"].map((text) => read(text));
+      expect(link?.flushes).toBe(4);
+      link?.answer(2);
+      await Promise.all(two);
+    });
   });
 });

@@ -11,11 +11,12 @@ import type { DriverConnection, Pipelining } from "../contract/driver.ts";
 import { TimeoutError } from "../contract/errors.ts";
 import { interrupted, type Interruption } from "../call/interruption.ts";
 import { type Failure, failureOf } from "../contract/failure.ts";
-import { type Operation, runStatement } from "../contract/operation.ts";
+import type { Operation } from "../contract/operation.ts";
 import { PipelineLink } from "./pipeline-link.ts";
 import { PipelineLinks } from "./pipeline-links.ts";
+import type { PipelinePool } from "./pipeline-pool.ts";
 import { PipelineQueue } from "./pipeline-queue.ts";
-import { PipelinedCall, RUNNING } from "./pipelined-call.ts";
+import { isShareable, PipelinedCall, RUNNING } from "./pipelined-call.ts";
 import { Watch } from "../waiting/watch.ts";
 
 /** A connection that has so many under way is busy: another one is taken, if there may be one and it is at hand. */
@@ -26,19 +27,11 @@ const STUCK_MS = 25;
 const LATE_MS = 10;
 const REQUEST = { deadline: Number.POSITIVE_INFINITY, signal: undefined, access: "read" } as const;
 
-/** What a pipeline has its pool do. */
-export interface PipelinePool {
-  /** Runs an operation over a connection of its own. */
-  alone<T>(operation: Operation<T>): Promise<T>;
-  /** Hears that nothing is under way any more. */
-  idle(): void;
-}
-
 export class Pipeline {
   readonly host: CallHost;
   readonly #source: ConnectionSource;
   readonly #limits: Pipelining;
-  readonly #links = new PipelineLinks();
+  readonly #links = new PipelineLinks(() => this.settle());
   readonly #waiting = new PipelineQueue();
   // A connection has been asked for and has not come.
   #asking = false;
@@ -59,11 +52,7 @@ export class Pipeline {
 
   /** Runs an operation that can share a connection; undefined for one that must have a connection of its own. */
   execute<T>(operation: Operation<T>): Promise<T> | undefined {
-    if (operation?.kind !== "query" || operation.access !== "read") return undefined;
-    if (operation.run !== runStatement && operation.run !== operation.runsStatement) return undefined;
-    const { purpose, held, signal } = operation;
-    if (purpose === "probe" || held !== undefined || signal?.aborted === true) return undefined;
-    if (!this.#limits.fits(operation.statement)) return undefined;
+    if (!isShareable(operation) || !this.#limits.fits(operation.statement)) return undefined;
     return new Promise((resolve, reject) => {
       const now = this.host.clock.now();
       this.#begin(new PipelinedCall<T>(this, operation, now, resolve, reject) as PipelinedCall<unknown>, now);
@@ -78,6 +67,12 @@ export class Pipeline {
   /** Whether nothing is under way, and no connection on its way back. */
   get idle(): boolean {
     return this.#running === 0 && this.#links.back;
+  }
+
+  /** Gives back what has nothing to do. It stays a moment, for those who just had their answers; nobody else is to see that. */
+  settle(): void {
+    for (const link of this.#links.settled()) this.#giveBack(link);
+    this.#rest();
   }
 
   /** Sends those back who have not been sent anywhere yet. Returns how many. */
@@ -104,7 +99,7 @@ export class Pipeline {
   }
 
   #begin(call: PipelinedCall<unknown>, now: number): void {
-    const link = this.#choose();
+    const link = this.#choose(now);
     if (link !== undefined) this.#send(link, call, now);
     else this.#wait(call, now);
   }
@@ -126,21 +121,27 @@ export class Pipeline {
     this.#running += 1;
     call.operation.hedged?.holds();
     this.#watch.by(call.limit);
-    if (!link.unsent) this.#links.flushLater(link);
+    this.#links.sent(link, this.#running === 1);
   }
 
-  /** The link with least to do; a new one where all are busy. */
-  #choose(): PipelineLink | undefined {
+  /** The link with least to do; where all are busy, one that has just had nothing to do, or a new one. */
+  #choose(now: number): PipelineLink | undefined {
     if (this.#waiting.size > 0) return undefined;
-    const { least } = this.#links;
-    if (least !== undefined && least.load < Math.min(BUSY, this.#limits.depth)) return least;
+    const { least, idle } = this.#links;
+    const { depth } = this.#limits;
+    if (least !== undefined && least.load < Math.min(BUSY, depth)) return least;
+    if (idle !== undefined) {
+      if (this.#source.again(idle.connection, now)) return idle;
+      this.#giveBack(idle);
+      return this.#choose(now);
+    }
     const { taken, max, waiting } = this.#source.permits;
     // One more where there is none; or where all are busy, if nobody else wants it.
     if (this.#mayAsk && (least === undefined || (taken < max && waiting === 0))) {
       const link = this.#ask();
       if (link !== undefined) return link;
     }
-    return least !== undefined && least.load < this.#limits.depth ? least : undefined;
+    return least !== undefined && least.load < depth ? least : undefined;
   }
 
   /** Asks for one connection more; it is there at once, or comes later and serves those who wait. */
@@ -197,10 +198,11 @@ export class Pipeline {
   /** Sends those who wait, as far as there is room. */
   #serve(): void {
     for (let { first } = this.#waiting; first !== undefined; first = this.#waiting.first) {
-      const { least } = this.#links;
-      if (least === undefined || least.load >= this.#limits.depth) break;
+      const { least, idle } = this.#links;
+      const link = least !== undefined && least.load < this.#limits.depth ? least : idle;
+      if (link === undefined) break;
       this.#waiting.remove(first);
-      if (!first.over) this.#send(least, first, this.host.clock.now());
+      if (!first.over) this.#send(link, first, this.host.clock.now());
     }
     if (this.#waiting.size > 0 && this.#mayAsk && this.#ask() !== undefined) this.#serve();
   }
@@ -218,8 +220,9 @@ export class Pipeline {
   ended(link: PipelineLink): void {
     this.#running -= 1;
     if (this.#waiting.size > 0) this.#serve();
-    if (link.load === 0) this.#giveBack(link);
-    this.#rest();
+    if (link.load > 0) return;
+    if (!this.#source.mayStay || !this.#links.takesMore(link)) this.#giveBack(link);
+    this.#links.settleLater();
   }
 
   /** A connection does not take several at once, or not at this moment; or it is dead and has not said so yet. For links. */
@@ -239,25 +242,22 @@ export class Pipeline {
     if (!this.#links.remove(link)) return;
     if (link.connection.usable) {
       link.connection.release();
-      this.#source.permits.release();
-      if (this.idle) this.#pool.idle();
-    } else this.#destroy(link, false);
+      this.#freed();
+    } else this.#links.destroy(link, false, () => this.#freed());
   }
 
   /** Ends a link that died, or must not be used again. */
   end(link: PipelineLink, cancel: boolean): void {
     if (!this.#links.remove(link)) return;
     this.#running -= link.load;
-    this.#destroy(link, cancel);
+    this.#links.destroy(link, cancel, () => this.#freed());
     this.#serveLater();
     this.#rest();
   }
 
-  #destroy(link: PipelineLink, cancel: boolean): void {
-    this.#links.destroy(link, cancel, () => {
-      this.#source.permits.release();
-      if (this.idle) this.#pool.idle();
-    });
+  #freed(): void {
+    this.#source.permits.release();
+    if (this.idle) this.#pool.idle();
   }
 
   /** Nothing is to be looked after where nothing is under way. */

@@ -5,13 +5,21 @@ import { abortReason } from "../waiting/bounded.ts";
 import type { Linked } from "../waiting/chain.ts";
 import type { StatementReceiver } from "../contract/driver.ts";
 import type { Situation } from "../contract/failure.ts";
-import type { QueryOperation } from "../contract/operation.ts";
+import { type Operation, type QueryOperation, runStatement } from "../contract/operation.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { PipelineLink } from "./pipeline-link.ts";
 import type { QueryResult } from "../contract/pool.ts";
 
 /** In what situation such a read runs. */
 export const RUNNING: Situation = Object.freeze({ phase: "running", access: "read", inTransaction: false });
+
+/** Whether an operation is one that may be repeated: one statement that reads, for whose answer somebody still waits. */
+export function isShareable<T>(operation: Operation<T>): operation is QueryOperation<T> {
+  if (operation?.kind !== "query" || operation.access !== "read") return false;
+  if (operation.run !== runStatement && operation.run !== operation.runsStatement) return false;
+  const { purpose, held, signal } = operation;
+  return purpose !== "probe" && held === undefined && signal?.aborted !== true;
+}
 
 export class PipelinedCall<T> implements StatementReceiver, Linked<PipelinedCall<unknown>> {
   before: PipelinedCall<unknown> | undefined;

@@ -52,6 +52,16 @@ export class ConnectionSource {
     return this.#take(call, nowMs);
   }
 
+  /** Whether a connection that has nothing to do may stay out for a moment: nobody waits for one, and it can serve again. */
+  get mayStay(): boolean {
+    return this.permits.waiting === 0 && this.#driver.again !== undefined;
+  }
+
+  /** Whether a connection that is out may serve once more without going back: nobody waits for one, and it is well. */
+  again(connection: DriverConnection, now: number): boolean {
+    return this.mayStay && this.#driver.again?.(connection, now) === true;
+  }
+
   get pool(): string {
     return this.#host.name;
   }

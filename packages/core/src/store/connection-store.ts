@@ -9,7 +9,7 @@ import type { ConnectionHome, ConnectionOpener } from "./connection-opener.ts";
 import { endedAtOnce, prepare, resetting, validate } from "./connection-setup.ts";
 import type { Driver, DriverConnection, DriverListener } from "../contract/driver.ts";
 import { PoolClosedError } from "../contract/errors.ts";
-import { IdleMembers, isFit, lend, type Member, newMember } from "./member.ts";
+import { IdleMembers, isFit, lend, lendAgain, type Member, newMember } from "./member.ts";
 import { OpeningAttempts } from "./opening-attempts.ts";
 import { OpeningPace } from "./opening-pace.ts";
 import type { ConnectionStoreOptions } from "./store-options.ts";
@@ -85,14 +85,15 @@ export class ConnectionStore implements Driver, ConnectionHome {
     return this.#waiting.join(() => this.#serve());
   }
 
+  again(connection: DriverConnection, now: number): boolean {
+    const wanted = this.#draining || this.#waiting.size > 0 || this.#members.size > this.#max;
+    return !wanted && this.#options.maxUses === 0 && lendAgain(this.#members.get(connection), now);
+  }
+
   open(): Promise<DriverConnection> {
-    return this.#probing.begin(async (attempt) => {
-      try {
-        return await this.#opener.open(undefined, attempt.signal);
-      } finally {
-        this.#probing.ended(attempt);
-      }
-    });
+    return this.#probing.begin((attempt) =>
+      this.#opener.open(undefined, attempt.signal).finally(() => this.#probing.ended(attempt)),
+    );
   }
 
   counts(): { readonly total: number; readonly idle: number; readonly connecting: number } {

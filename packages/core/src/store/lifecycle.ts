@@ -8,6 +8,7 @@ import type { QueryResult, Statement } from "../contract/pool.ts";
 
 /** A connection that is being prepared, or reset: nobody else has it. */
 export interface SetupConnection {
+  /** Runs one statement on it. */
   query<Row = Record<string, unknown>>(
     statement: string | Statement,
     values?: readonly unknown[],
@@ -67,20 +68,33 @@ export interface LifecycleOptions {
 
 /** The options with their defaults. */
 export interface Lifecycle {
+  /** Most connections. */
   readonly max: number;
+  /** Connections that are kept even when idle. */
   readonly min: number;
   /** Whether connections are opened in the background to have `min`, or `min` only spares those that are there. */
   readonly replaces: boolean;
+  /** Whether `min` connections are opened at once or with the first call. */
   readonly start: "lazy" | "eager";
+  /** How long a connection may be idle, in milliseconds. */
   readonly idleTimeoutMs: number;
+  /** How old a connection may grow, in milliseconds. */
   readonly maxLifetimeMs: number;
+  /** How many calls a connection may serve. */
   readonly maxUses: number;
+  /** After how long without work a connection is asked whether it still answers, in milliseconds. */
   readonly validateAfterIdleMs: number;
+  /** How often idle connections are asked, in milliseconds. */
   readonly validateIntervalMs: number;
+  /** How long opening one may take, in milliseconds. */
   readonly connectTimeoutMs: number;
+  /** Prepares each new connection; undefined for nothing. */
   readonly onConnect: OnConnect | undefined;
+  /** What is done with a connection that comes back. */
   readonly resetOnRelease: ResetOnRelease;
+  /** Whether idle connections let the process end. */
   readonly allowExitOnIdle: boolean;
+  /** Spreads the ends of lifetimes. */
   readonly random: Random;
 }
 

@@ -45,6 +45,15 @@ export function lend(member: Member): DriverConnection {
   return member.connection;
 }
 
+/** Hands a connection out again that has not been given back; false when it should be. */
+export function lendAgain(member: Member | undefined, now: number): boolean {
+  // Who counts uses counts how often it is given back.
+  if (member === undefined || !isFit(member, now, 0)) return false;
+  member.answeredAt = now;
+  member.uses += 1;
+  return true;
+}
+
 /** When idle connections are to be looked at. */
 export interface IdleLimits {
   readonly clock: Clock;

@@ -10,6 +10,7 @@ export interface ConnectionStoreOptions extends Omit<Lifecycle, "start" | "allow
   readonly name: string;
   /** The short question that a healthy connection answers. */
   readonly validationText: string;
+  /** Source of the time. */
   readonly clock: Clock;
   /** Whether trying again to connect is of no use: a password that is wrong stays so. @default none is */
   readonly hopeless?: (error: unknown) => boolean;

@@ -6,9 +6,11 @@ import { noteFailure } from "../contract/failure.ts";
 
 /** When a wait ends although nothing has arrived. */
 export interface WaitLimits {
+  /** Source of the time. */
   readonly clock: Clock;
   /** In milliseconds of the clock; `Infinity` is never. */
   readonly limit: number;
+  /** Ends the wait when it aborts; undefined when nobody can. */
   readonly signal: AbortSignal | undefined;
   /** Makes the error for a limit that passed. */
   readonly onLimit: () => Error;
@@ -57,7 +59,7 @@ export function bounded<T>(arriving: Promise<T>, limits: WaitLimits, givenUp: Gi
   });
 }
 
-/** The reason of an abort, marked as the caller's wish: nobody retries it and nobody is blamed. */
+/** The reason with which `signal` has aborted, marked as the caller's wish: nobody retries it and nobody is blamed. */
 export function abortReason(signal: AbortSignal): Error {
   const reason: unknown = signal.reason;
   noteFailure(reason, {

@@ -7,16 +7,22 @@
 
 /** Something that can stand in one chain at a time. */
 export interface Linked<Item> {
+  /** The item before it; undefined at the front. */
   before: Item | undefined;
+  /** The item after it; undefined at the end. */
   after: Item | undefined;
 }
 
 /** Items in the order of their coming. Any one can leave in constant time. */
 export class Chain<Item extends Linked<Item>> {
+  /** The item that has been there longest; undefined when there is none. */
   first: Item | undefined;
+  /** The item that came last; undefined when there is none. */
   last: Item | undefined;
+  /** How many items there are. */
   size = 0;
 
+  /** Puts an item at the end. */
   push(item: Item): void {
     item.before = this.last;
     item.after = undefined;

@@ -5,6 +5,7 @@ import { TimerQueue } from "./timer-queue.ts";
 
 /** A timer that has been set. */
 export interface Timer {
+  /** Takes it back. Harmless when it has gone off. */
   cancel(): void;
 }
 
@@ -39,13 +40,14 @@ export const systemClock: Clock = {
   setLimit: (ms, run) => limits.set(ms, run),
 };
 
-/** Sets a limit in time. */
+/** Sets a limit in time: calls `run` after `ms` milliseconds. */
 export function setLimit(clock: Clock, ms: number, run: () => void): Timer {
   return clock.setLimit === undefined ? clock.setTimer(ms, run) : clock.setLimit(ms, run);
 }
 
 /**
- * Waits. An abort ends the wait at once: the timer is cancelled and the promise rejects with the signal's reason.
+ * Waits `ms` milliseconds. An abort ends the wait at once: the timer is cancelled and the promise rejects with the
+ * signal's reason.
  */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

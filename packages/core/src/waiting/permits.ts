@@ -20,14 +20,17 @@ export class Permits {
     this.#max = max;
   }
 
+  /** Permits that are held. */
   get taken(): number {
     return this.#taken;
   }
 
+  /** Callers that wait for one. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
+  /** Permits that there are. */
   get max(): number {
     return this.#max;
   }

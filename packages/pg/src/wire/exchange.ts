@@ -60,13 +60,20 @@ export class Exchange {
   }
 
   described(message: Buffer): void {
+    const { prepared } = this;
+    if (prepared?.description?.equals(message) === true) return;
     this.#plan = new Plan(readFields(message));
-    if (this.prepared !== undefined) this.prepared.plan = this.#plan;
+    if (prepared === undefined) return;
+    prepared.plan = this.#plan;
+    // The bytes are only lent.
+    prepared.description = Buffer.from(message);
   }
 
   /** The server says that there will be no rows. */
   withoutRows(): void {
-    if (this.prepared !== undefined) this.prepared.plan = NO_COLUMNS;
+    if (this.prepared === undefined) return;
+    this.prepared.plan = NO_COLUMNS;
+    this.prepared.description = undefined;
   }
 
   /** A row begins at `at`, with the number of its columns. A parser that throws makes the statement fail, as with `pg`. */

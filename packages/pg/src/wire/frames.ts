@@ -27,6 +27,8 @@ export class Frames {
   #pieces: Buffer[] = [];
   #length = 0;
   #needed = 0;
+  // What has come lies in memory that will be read into again: whoever keeps some of it needs a copy.
+  #lent = false;
 
   constructor(targets: FrameTargets) {
     this.#targets = targets;
@@ -47,42 +49,45 @@ export class Frames {
     this.#taking = false;
   }
 
+  /** Hands one whole message to others. */
   pass(bytes: Buffer): void {
-    this.#targets.pass(bytes);
+    this.#targets.pass(this.#kept(bytes));
   }
 
-  arrived(chunk: Buffer): void {
-    if (!this.#taking && this.#length === 0) this.#passOn(chunk);
-    else if (this.#length === 0) this.#cut(chunk);
-    else this.#complete(chunk);
+  /** Something has come: the first `length` bytes of a chunk; `lent` when they are gone afterwards. */
+  arrived(chunk: Buffer, length: number, lent: boolean): void {
+    this.#lent = lent;
+    if (!this.#taking && this.#length === 0) this.#passOn(chunk.subarray(0, length));
+    else if (this.#length === 0) this.#cut(chunk, length);
+    else this.#complete(chunk.subarray(0, length));
   }
 
   #complete(chunk: Buffer): void {
-    this.#pieces.push(chunk);
+    this.#pieces.push(this.#kept(chunk));
     this.#length += chunk.length;
     if (this.#length < this.#needed) return;
     const whole = Buffer.concat(this.#pieces, this.#length);
     this.#pieces = [];
     this.#length = 0;
-    this.#cut(whole);
+    this.#lent = false;
+    this.#cut(whole, whole.length);
   }
 
-  #cut(bytes: Buffer): void {
+  #cut(bytes: Buffer, end: number): void {
     let at = 0;
-    const end = bytes.length;
     while (at < end) {
       if (!this.#taking) {
-        this.#passOn(bytes.subarray(at));
+        this.#passOn(bytes.subarray(at, end));
         return;
       }
       if (end - at < HEADER) {
-        this.#keep(bytes.subarray(at), HEADER);
+        this.#keep(bytes.subarray(at, end), HEADER);
         return;
       }
       const length = lengthAt(bytes, at + 1);
       const next = at + 1 + length;
       if (next > end) {
-        this.#keep(bytes.subarray(at), 1 + length);
+        this.#keep(bytes.subarray(at, end), 1 + length);
         return;
       }
       this.#targets.taken(bytes, at, next);
@@ -91,7 +96,7 @@ export class Frames {
   }
 
   #keep(piece: Buffer, needed: number): void {
-    this.#pieces.push(piece);
+    this.#pieces.push(this.#kept(piece));
     this.#length = piece.length;
     this.#needed = needed;
   }
@@ -99,7 +104,11 @@ export class Frames {
   #passOn(bytes: Buffer): void {
     // Before anybody reads it: who reads may send something.
     this.#follow(bytes);
-    this.#targets.pass(bytes);
+    this.#targets.pass(this.#kept(bytes));
+  }
+
+  #kept(bytes: Buffer): Buffer {
+    return this.#lent ? Buffer.from(bytes) : bytes;
   }
 
   /** Follows where messages end, without reading them. */

@@ -6,84 +6,77 @@
  * it came; for the rest of the time it gets everything. Statements end in the order in which they were sent, each with
  * its own Sync: the failure of one concerns no other (PostgreSQL documentation, 54.2.4, pipelining).
  */
-import { EventEmitter } from "node:events";
 import type { Statement, StatementReceiver } from "@breakwater/core";
 import type { PgClient } from "../types.ts";
 import type { Types } from "./driver-parts.ts";
 import { Exchange, type Group } from "./exchange.ts";
 import { Frames } from "./frames.ts";
 import { Outbox } from "./outbox.ts";
-import { type Prepared, PreparedStatements } from "./prepared.ts";
+import { PreparedStatements } from "./prepared.ts";
 import { staleness } from "./staleness.ts";
 import { isPlain } from "./plain.ts";
+import { type Insides, insidesOf, type Stream, tap } from "./tap.ts";
 import type { Texts } from "./texts.ts";
+import { Writer } from "./writer.ts";
 
-const NONE: readonly unknown[] = [];
 const IDLE = 0x49;
-
-interface Stream extends EventEmitter {
-  write(bytes: Uint8Array): boolean;
-  destroy(): void;
-  readonly writable: boolean;
-}
-
-/** The parts of a client that are not public, and that it has had since 8.0. */
-interface Insides extends PgClient {
-  readonly _types?: Types;
-  readonly binary?: unknown;
-  readonly pipeline?: unknown;
-  readonly connectionParameters?: { readonly query_timeout?: unknown };
-  readonly connection?: PgClient["connection"] & { attachListeners?: (stream: Stream) => void };
-}
+/** ReadyForQuery, with each state of the transaction. */
+const READY = ["I", "T", "E"].map((status) => Buffer.from(`Z\0\0\0\x05${status}`));
 
 export class WireLink {
   readonly #client: Insides;
   readonly #texts: Texts;
   readonly #types: Types;
   readonly #frames: Frames;
+  // To the client's own reader.
+  readonly #pass: (bytes: Buffer) => void;
   readonly #outbox = new Outbox();
   readonly #prepared = new PreparedStatements();
+  readonly #writer: Writer;
   #stream: Stream | undefined;
   // What was sent and is not answered, the oldest first.
   #head: Exchange | undefined;
   #tail: Exchange | undefined;
   /** Whether the server had begun to carry out the statement that ended last. */
   begun = true;
+  /** Whether the link stays ours when nothing is under way, for whoever is about to send more; until `leave`. */
+  stays = false;
   // Whether the client has let us in: from then on the link is ours until nothing is under way.
   #open = false;
+  // What the server said last, where the client has not heard it yet, since the link stays ours.
+  #unheard: Buffer | undefined;
   // When the server began to work on the oldest, as far as can be told.
   #since = 0;
   // The oldest stood behind another one until then.
   #behind = false;
 
-  /** Stands in the way of a client that has not connected yet. Undefined for one that is not made as `pg`'s own. */
-  static of(client: PgClient, texts: Texts): WireLink | undefined {
-    const insides = client as Insides;
-    const { connection, connectionParameters, _types: types } = insides;
-    if (typeof connection?.attachListeners !== "function" || types === undefined) return undefined;
-    // What the client is to do with each of its queries would not be done with ours.
-    if (insides.binary || insides.pipeline || connectionParameters?.query_timeout) return undefined;
-    return new WireLink(insides, types, connection.attachListeners, texts);
+  /**
+   * Stands in the way of a client that has not connected yet. Undefined for one that is not made as `pg`'s own. `ownStream`
+   * when nobody but `pg` has chosen its stream.
+   */
+  static of(client: PgClient, texts: Texts, ownStream = false): WireLink | undefined {
+    const insides = insidesOf(client);
+    return insides === undefined ? undefined : new WireLink(insides, texts, ownStream);
   }
 
-  private constructor(client: Insides, types: Types, attach: (stream: Stream) => void, texts: Texts) {
+  private constructor(client: Insides, texts: Texts, ownStream: boolean) {
     this.#client = client;
-    this.#types = types;
+    this.#types = client._types;
     this.#texts = texts;
-    const reader = new EventEmitter() as Stream;
+    this.#writer = new Writer(this.#outbox, this.#prepared, texts);
+    const tapping = {
+      attached: (stream: Stream): void => {
+        this.#stream = stream;
+      },
+      reached: (ms: number): void => texts.reached(ms),
+      arrived: (bytes: Buffer, length: number, lent: boolean): void => this.#frames.arrived(bytes, length, lent),
+    };
+    this.#pass = tap(client, tapping, ownStream);
     this.#frames = new Frames({
-      pass: (bytes) => void reader.emit("data", bytes),
+      pass: this.#pass,
       taken: (bytes, at, next) => this.#message(bytes, at, next),
       forgotten: () => this.#prepared.clear(),
     });
-    const { connection } = client as { connection: { attachListeners: (stream: Stream) => void } };
-    const begun = performance.now();
-    connection.attachListeners = (stream) => {
-      this.#stream = stream;
-      attach.call(connection, reader);
-      stream.once("data", () => texts.reached(performance.now() - begun));
-      stream.on("data", (bytes: Buffer) => this.#frames.arrived(bytes));
-    };
   }
 
   /** Whether a statement can be sent: it is one that is planned, the link is there, and between two messages. */
@@ -106,7 +99,7 @@ export class WireLink {
     const info = this.#texts.of(statement.text);
     info.uses += 1;
     const exchange = new Exchange(statement, info, receiver, group);
-    this.#write(exchange);
+    this.#writer.write(exchange);
     this.#append(exchange);
   }
 
@@ -116,7 +109,25 @@ export class WireLink {
     this.#stream?.write(this.#outbox.take());
   }
 
+  /** The state of the transaction, as the server last said, while the link stays ours with nothing under way. */
+  get status(): string | undefined {
+    return this.#unheard?.latin1Slice(5, 6);
+  }
+
+  /** Leaves the link to the client, if nothing is under way. */
+  leave(): void {
+    this.stays = false;
+    if (this.#unheard === undefined) return;
+    const unheard = this.#unheard;
+    this.#unheard = undefined;
+    this.#open = false;
+    this.#frames.leave();
+    // The client hears that it is ready again, before anybody else uses it.
+    this.#pass(unheard);
+  }
+
   #append(exchange: Exchange): void {
+    this.#unheard = undefined;
     exchange.sentAt = performance.now();
     if (this.#tail !== undefined) this.#tail.next = exchange;
     else {
@@ -139,50 +150,15 @@ export class WireLink {
     handleReadyForQuery: (): void => undefined,
   };
 
-  #write(exchange: Exchange): void {
-    const { statement, info } = exchange;
-    const values = statement.values ?? NONE;
-    const outbox = this.#outbox;
-    if (exchange.group === "own") return outbox.query(info.text);
-    if (!info.planned) {
-      outbox.parse("", info.text);
-      outbox.bind("", NONE);
-      this.#execute(exchange);
-      return;
-    }
-    const { mark } = outbox;
-    let prepared = this.#prepared.find(info);
-    // The second time it relies on nothing that may be of no use again: what one in front has yet to prepare.
-    const byItself = exchange.healed && prepared?.confirmed === false;
-    if (byItself) prepared = undefined;
-    exchange.reused = prepared !== undefined;
-    let added: Prepared | undefined;
-    try {
-      if (prepared === undefined && !byItself && this.#texts.prepares(info)) {
-        const { prepared: made, closed } = this.#prepared.add(info);
-        prepared = added = made;
-        for (const name of closed) outbox.close(name);
-      }
-      if (!exchange.reused) outbox.parse(prepared?.name ?? "", info.text);
-      outbox.bind(prepared?.name ?? "", values);
-    } catch (error) {
-      outbox.undo(mark);
-      if (added !== undefined) this.#prepared.drop(info, added);
-      throw error;
-    }
-    if (prepared?.plan === undefined) outbox.describe();
-    this.#execute(exchange);
-    exchange.prepared = prepared;
-  }
-
-  #execute({ group }: Exchange): void {
-    if (group === "more") this.#outbox.execute();
-    else this.#outbox.executeAndSync();
-  }
-
   /** One whole message, while ours are under way. */
   #message(bytes: Buffer, at: number, next: number): void {
-    const exchange = this.#head as Exchange;
+    const exchange = this.#head;
+    if (exchange === undefined) {
+      // Nobody waits for anything: it is the client's.
+      this.leave();
+      this.#frames.pass(bytes.subarray(at, next));
+      return;
+    }
     switch (bytes[at]) {
       case 0x44: // DataRow
         exchange.row(bytes, at + 5, this.#types);
@@ -246,10 +222,8 @@ export class WireLink {
     this.#since = now;
     this.#behind = this.#head !== undefined;
     if (this.#head === undefined) {
-      this.#open = false;
-      this.#frames.leave();
-      // The client hears that it is ready again, before anybody else uses it.
-      this.#frames.pass(bytes.subarray(at, next));
+      this.#unheard = READY.find((ready) => ready[5] === bytes[at + 5]) ?? Buffer.from(bytes.subarray(at, next));
+      if (!this.stays) this.leave();
     } else if (!idle && exchange.group === undefined) {
       // Statements that share a link open no transactions. Whatever this is, nothing may go on in it.
       this.#stream?.destroy();
@@ -262,7 +236,8 @@ export class WireLink {
   #sendAgain(exchange: Exchange, idle: boolean): boolean {
     const { info, prepared, error, reused } = exchange;
     if (prepared === undefined) return false;
-    if (!reused) {
+    // What a pooler has from another of its clients may be stale at its first use here.
+    if (!reused && !(this.#texts.keptByPooler && prepared.confirmed)) {
       if (!prepared.confirmed) this.#prepared.drop(info, prepared);
       return false;
     }
@@ -272,11 +247,11 @@ export class WireLink {
       this.#prepared.drop(info, prepared);
       // Where the one in front that was to prepare it had failed, nothing was lost.
       if (prepared.confirmed) this.#texts.lost();
-    } else if (info.generation === prepared.generation) info.generation += 1;
+    } else this.#texts.changed(info, prepared.generation);
     // In a transaction nothing goes on after an error.
     if (!idle || exchange.healed || exchange.group !== undefined || !this.free) return false;
     exchange.again();
-    this.#write(exchange);
+    this.#writer.write(exchange);
     this.#append(exchange);
     this.flush();
     return true;
@@ -285,7 +260,7 @@ export class WireLink {
   /** The link is gone, or the client would not let us in. What was under way hears why. */
   #lost(error: unknown): void {
     let exchange = this.#head;
-    this.#head = this.#tail = undefined;
+    this.#head = this.#tail = this.#unheard = undefined;
     this.#open = false;
     this.#frames.leave();
     for (let next; exchange !== undefined; exchange = next) {

@@ -81,14 +81,14 @@ export class Outbox {
    */
   bind(name: string, values: readonly unknown[]): void {
     const start = this.#begin(BIND);
-    this.#zeroEnded("");
-    this.#zeroEnded(name);
     const count = values.length;
+    this.#room(1);
+    this.#bytes[this.#at++] = 0;
+    this.#zeroEnded(name);
     this.#int16(count);
     const formats = this.mark;
     this.#room(2 * count);
-    this.#bytes.fill(0, this.#at, this.#at + 2 * count);
-    this.#at += 2 * count;
+    for (let index = 0; index < 2 * count; index += 1) this.#bytes[this.#at++] = 0;
     this.#int16(count);
     for (let index = 0; index < count; index += 1) {
       const value = values[index];

@@ -15,6 +15,8 @@ export class Prepared {
   confirmed = false;
   /** Undefined until the first answer has come. */
   plan: Plan | undefined;
+  /** The server's own words that the plan was made of. */
+  description: Buffer | undefined;
   /** When it was last used, in statements of its connection. */
   usedAt = 0;
 
@@ -27,6 +29,7 @@ export class Prepared {
 /** The statements of one connection. The one that was used least lately makes room for a new one. */
 export class PreparedStatements {
   #known = new Map<TextInfo, Prepared>();
+  readonly #prefix = `breakwater_${Math.random().toString(36).slice(2, 8)}_`;
   #names = 0;
   #uses = 0;
 
@@ -44,8 +47,9 @@ export class PreparedStatements {
     const stale = this.#known.get(info);
     if (stale !== undefined) closed.push(stale.name);
     else if (this.#known.size >= MAX_PREPARED) closed.push(this.#leastUsed());
-    // Never used twice: a name that the server has lost, or kept without our knowing, does no harm.
-    const prepared = new Prepared(`breakwater_${(this.#names += 1)}`, info.generation);
+    // Never used twice, nor by another connection: a name that the server has lost, or kept without our knowing, does no
+    // harm, and behind a pooler that mixes up servers it is nobody else's.
+    const prepared = new Prepared(`${this.#prefix}${(this.#names += 1)}`, info.generation);
     prepared.usedAt = this.#uses++;
     this.#known.set(info, prepared);
     return { prepared, closed };

@@ -66,4 +66,28 @@ describe("texts", () => {
     for (let answer = 0; answer < 1_000; answer += 1) texts.took(info, 20 + (answer % 40), 80.5);
     expect(info.quick).toBe(true);
   });
+
+  it("find what is quick on a busy machine, where every eighth answer is late", () => {
+    const texts = new Texts("auto");
+    texts.reached(0.2);
+    const info = used(texts, "SELECT 1", 0.3);
+    texts.took(info, 400);
+    expect(info.quick).toBe(false);
+    for (let answer = 1; answer <= 400; answer += 1) texts.took(info, answer % 8 === 0 ? 40 : 5);
+    expect(info.quick).toBe(true);
+    for (let answer = 1; answer <= 1_000; answer += 1) texts.took(info, answer % 16 === 0 ? 45 : 0.05, 60);
+    expect(info.quick).toBe(true);
+  });
+
+  it("take for slow what is so in every second answer, and what is very slow once", () => {
+    const texts = new Texts("auto");
+    texts.reached(0.2);
+    const info = used(texts, "SELECT pg_sleep($1)", 0.3, 64);
+    for (let answer = 1; answer <= 80; answer += 1) texts.took(info, answer % 2 === 0 ? 40 : 1);
+    expect(info.quick).toBe(false);
+    const other = used(texts, "SELECT 2", 0.3, 64);
+    for (let answer = 1; answer <= 100; answer += 1) texts.took(other, 0.05, 1);
+    texts.took(other, 1_000, 1_001);
+    expect(other.quick).toBe(false);
+  });
 });

@@ -28,11 +28,13 @@ const SLOW_SHARED_MS = 2;
 const SHARED_SHARE = 8;
 /** One answer behind others that took longer tells enough, in milliseconds. */
 const SURELY_SLOW_MS = 50;
+/** Below that one answer counts for at most so many times what is slow: two of a window, not one, are too many. */
+const LATE_SHARE = 8;
 /** So many answers behind others tell how long that is, weighed against the ones before. */
 const SHARED_SAMPLES = 8;
 /** A text shares a connection once so many more of its answers were quick than not. */
 const PROVEN = 2;
-/** What a text can gain by quick answers, and lose by slow ones, one for each four milliseconds. */
+/** What a text can gain by quick answers, one each, and lose by slow ones, the more the slower they are. */
 const MOST_CREDIT = 64;
 const LEAST_CREDIT = -1_024;
 /** What a text loses that was too slow to be shared, the first time; twice as much each time after that. */
@@ -48,6 +50,8 @@ export class TextInfo {
   uses = 0;
   /** Grows when what was prepared of it has turned out to be of no use any more: on other connections it is stale, too. */
   generation = 0;
+  /** It is not to be prepared: what a pooler keeps of it is of no use. */
+  unprepared = false;
   #credit = 0;
   // How long the server needed of late, behind others.
   #sharedMs = 0;
@@ -67,15 +71,17 @@ export class TextInfo {
 
   /** It was answered after so long, with the connection to itself. */
   took(ms: number, slowMs: number): void {
-    this.#credit =
-      ms <= slowMs ? Math.min(MOST_CREDIT, this.#credit + 1) : Math.max(LEAST_CREDIT, this.#credit - ms / 4);
+    // A busy machine makes late answers of quick ones, now and then. To keep them apart for that would make it busier.
+    const change = ms <= slowMs ? 1 : -Math.min((ms / slowMs / 2) ** 2, ms / 4);
+    this.#credit = Math.max(LEAST_CREDIT, Math.min(MOST_CREDIT, this.#credit + change));
   }
 
   /** It was answered so long after the one before it. */
   followed(ms: number, slowMs: number): void {
     this.#sharedAnswers += 1;
     // One chunk of answers waits for the network once: only the mean tells what each of them took.
-    this.#sharedMs += (ms - this.#sharedMs) / Math.min(this.#sharedAnswers, 2 * SHARED_SAMPLES);
+    const counted = ms < SURELY_SLOW_MS ? Math.min(ms, LATE_SHARE * slowMs) : ms;
+    this.#sharedMs += (counted - this.#sharedMs) / Math.min(this.#sharedAnswers, 2 * SHARED_SAMPLES);
     if (this.#sharedAnswers < SHARED_SAMPLES && ms < SURELY_SLOW_MS) return;
     if (this.#sharedMs <= slowMs) {
       if (this.#credit < MOST_CREDIT) this.#credit += 1;
@@ -94,7 +100,9 @@ export class Texts {
   /** Whether statements are prepared on their first use. */
   readonly #atOnce: boolean;
   #prepares: boolean;
-  readonly #givesUp: boolean;
+  #givesUp: boolean;
+  /** A pooler keeps what is prepared, by its text: for all its clients, and on whatever server it likes. */
+  keptByPooler = false;
   // The shortest way to the server and back so far.
   #wayMs = Number.POSITIVE_INFINITY;
   #young = new Map<string, TextInfo>();
@@ -126,7 +134,7 @@ export class Texts {
 
   /** Whether a statement is to be prepared under a name. */
   prepares(info: TextInfo): boolean {
-    return this.#prepares && (this.#atOnce || info.uses > 1) && info.text.length <= MAX_LENGTH;
+    return this.#prepares && !info.unprepared && (this.#atOnce || info.uses > 1) && info.text.length <= MAX_LENGTH;
   }
 
   /** How long the way takes at least, as far as is known. */
@@ -158,8 +166,20 @@ export class Texts {
     if (this.#givesUp) this.#prepares = false;
   }
 
-  /** Between us stands a pooler that changes servers: nothing is prepared any more, whatever was asked for. */
-  giveUp(): void {
-    this.#prepares = false;
+  /** What was prepared of a text has turned out to be made for something that has changed since. */
+  changed(info: TextInfo, generation: number): void {
+    if (info.generation === generation) info.generation += 1;
+    // Under another name a pooler would give us the same one again.
+    if (this.keptByPooler) info.unprepared = true;
+  }
+
+  /**
+   * Between us stands a pooler that changes servers. One that `keeps` what is prepared may be trusted until it loses
+   * something; for another nothing is prepared any more, whatever was asked for.
+   */
+  pooled(keeps: boolean): void {
+    if (!keeps) this.#prepares = false;
+    this.keptByPooler = keeps;
+    this.#givesUp = true;
   }
 }

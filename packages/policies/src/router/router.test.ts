@@ -503,7 +503,7 @@ describe("router", () => {
       const { clock, read, replicas } = setUp();
       const interrupted: string[] = [];
       for (const { name, pool } of replicas) {
-        const { execute } = pool;
+        const execute = pool.execute.bind(pool);
         Object.assign(pool, {
           interrupt: () => void interrupted.push(name),
           execute: async (operation: Operation<unknown>) => {

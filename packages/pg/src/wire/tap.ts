@@ -1,0 +1,79 @@
+/**
+ * Stands between the link of a client that has not connected yet and the client's own reader.
+ */
+import { EventEmitter } from "node:events";
+import type { PgClient } from "../types.ts";
+import type { Types } from "./driver-parts.ts";
+import { isUntouched, readingSocket } from "./reading-socket.ts";
+
+/** A link, as far as it is used here. */
+export interface Stream extends EventEmitter {
+  write(bytes: Uint8Array): boolean;
+  destroy(): void;
+  readonly writable: boolean;
+}
+
+/** The protocol side of a client, with what is not public. */
+type Connection = PgClient["connection"] & {
+  attachListeners: (stream: Stream) => void;
+  stream?: unknown;
+  readonly ssl?: unknown;
+};
+
+/** A client with the parts that are not public, and that it has had since 8.0. */
+export interface Insides extends PgClient {
+  readonly _types: Types;
+  readonly connection: Connection;
+}
+
+/** What is done with what arrives. */
+interface Tap {
+  /** Where everything is to be written to. */
+  attached(stream: Stream): void;
+  /** The server's first word came so long after the link was asked for, in milliseconds. */
+  reached(ms: number): void;
+  /** Something has come: the first `length` bytes; `lent` when they are gone afterwards. */
+  arrived(bytes: Buffer, length: number, lent: boolean): void;
+}
+
+/** A client that is made as `pg`'s own, and does nothing with its queries that would not be done with ours. */
+export function insidesOf(client: PgClient): Insides | undefined {
+  const { connection, connectionParameters, _types, binary, pipeline } = client as {
+    readonly connection?: { readonly attachListeners?: unknown };
+    readonly connectionParameters?: { readonly query_timeout?: unknown };
+    readonly _types?: unknown;
+    readonly binary?: unknown;
+    readonly pipeline?: unknown;
+  };
+  if (typeof connection?.attachListeners !== "function" || _types === undefined) return undefined;
+  if (binary || pipeline || connectionParameters?.query_timeout) return undefined;
+  return client as Insides;
+}
+
+/** Returns the way to the client's own reader. `ownStream` when the stream is one that `pg` has made. */
+export function tap({ connection }: Insides, into: Tap, ownStream: boolean): (bytes: Buffer) => void {
+  const reader = new EventEmitter() as Stream;
+  const begun = performance.now();
+  let silent = true;
+  const arrived = (bytes: Buffer, length: number, lent: boolean): void => {
+    if (silent) into.reached(performance.now() - begun);
+    silent = false;
+    into.arrived(bytes, length, lent);
+  };
+  // Over TLS the socket below is read by somebody else.
+  const reads = ownStream && !connection.ssl && isUntouched(connection.stream);
+  if (reads) {
+    const socket = readingSocket((bytes, length) => {
+      if (socket.listenerCount("data") > 0) socket.emit("data", Buffer.from(bytes.subarray(0, length)));
+      arrived(bytes, length, true);
+    });
+    connection.stream = socket;
+  }
+  const { attachListeners } = connection;
+  connection.attachListeners = (stream) => {
+    into.attached(stream);
+    attachListeners.call(connection, reader);
+    if (!reads) stream.on("data", (bytes: Buffer) => arrived(bytes, bytes.length, false));
+  };
+  return (bytes) => void reader.emit("data", bytes);
+}

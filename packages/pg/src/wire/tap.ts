@@ -60,20 +60,18 @@ export function tap({ connection }: Insides, into: Tap, ownStream: boolean): (by
     silent = false;
     into.arrived(bytes, length, lent);
   };
+  let listener = (bytes: Buffer): void => arrived(bytes, bytes.length, false);
   // Over TLS the socket below is read by somebody else.
-  const reads = ownStream && !connection.ssl && isUntouched(connection.stream);
-  if (reads) {
-    const socket = readingSocket((bytes, length) => {
-      if (socket.listenerCount("data") > 0) socket.emit("data", Buffer.from(bytes.subarray(0, length)));
-      arrived(bytes, length, true);
-    });
-    connection.stream = socket;
+  if (ownStream && !connection.ssl && isUntouched(connection.stream)) {
+    const own = readingSocket(arrived);
+    connection.stream = own.socket;
+    ({ listener } = own);
   }
   const { attachListeners } = connection;
   connection.attachListeners = (stream) => {
     into.attached(stream);
     attachListeners.call(connection, reader);
-    if (!reads) stream.on("data", (bytes: Buffer) => arrived(bytes, bytes.length, false));
+    stream.on("data", listener);
   };
   return (bytes) => void reader.emit("data", bytes);
 }

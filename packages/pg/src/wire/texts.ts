@@ -50,7 +50,7 @@ export class TextInfo {
   uses = 0;
   /** Grows when what was prepared of it has turned out to be of no use any more: on other connections it is stale, too. */
   generation = 0;
-  /** It is not to be prepared: what a pooler keeps of it is of no use. */
+  /** Must not be prepared any more: what a pooler keeps of it is of no use. */
   unprepared = false;
   #credit = 0;
   // How long the server needed of late, behind others.

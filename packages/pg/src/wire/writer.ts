@@ -51,7 +51,7 @@ export class Writer {
       if (added !== undefined) this.#prepared.drop(info, added);
       throw error;
     }
-    if (prepared?.plan === undefined) outbox.describe();
+    if (prepared?.plan === undefined || this.#texts.keptByPooler) outbox.describe();
     this.#execute(exchange);
     exchange.prepared = prepared;
   }

@@ -155,6 +155,8 @@ const OTHERS: readonly string[] = [
   "router:source-failed",
   "router:history-changed",
   "router:read-refused",
+  "destination:opened",
+  "destination:closed",
 ];
 
 /** Most pools and nodes that are told apart: in a large fleet they come and go. */

@@ -21,7 +21,7 @@ import {
 
 /** What there is to know of one call. Plain as JSON; no parameters, no text of a statement, no message of a driver. */
 export interface CallRecord {
-  /** Name of the database. */
+  /** Name of the pool that it was made on. */
   readonly pool: string;
   /** Which of the three kinds of call it was. */
   readonly kind: Operation<unknown>["kind"];
@@ -31,17 +31,17 @@ export interface CallRecord {
   readonly access: "read" | "write";
   /** Whether the caller said `access`. */
   readonly accessSaid: boolean;
-  /** How fresh what it read had to be. */
+  /** How fresh what it read had to be: `eventual`, `session` or `strong`. */
   readonly consistency: string;
-  /** Its priority. */
+  /** `critical`, `normal` or `sheddable`. */
   readonly priority: string;
-  /** Whether the caller said that it may be carried out twice. */
+  /** Whether it may be carried out twice: the caller said so, or gave an `idempotencyKey`. */
   readonly idempotent: boolean;
   /** The layers of the stack, from the outside in. */
   readonly layers: readonly string[];
-  /** How it ended for its caller. */
+  /** How it ended for its caller: well, or with which error. */
   readonly outcome: { readonly status: "ok" } | ({ readonly status: "failed" } & ToldError);
-  /** How long it took, in milliseconds. */
+  /** How long it took for its caller, all attempts together, in milliseconds. */
   readonly tookMs: number;
   /** How many goes there were at it, those of `hedge` left out. */
   readonly attempts: number;
@@ -51,7 +51,7 @@ export interface CallRecord {
   readonly times: Readonly<Partial<Record<WaitReason | "running", number>>>;
   /** Its ways through the layers, in the order of their beginning. */
   readonly passes: readonly TracePass[];
-  /** Its waits, in the order of their beginning. */
+  /** Its waits, in the order of their ends; one that had not ended is left out. */
   readonly waits: readonly TraceWait[];
   /** What was decided and what went wrong on the way, in order. */
   readonly notes: readonly TraceNote[];
@@ -162,7 +162,7 @@ function tell(report: ExplainOptions["report"], record: CallRecord): void {
 /** How the function that was explained ended, and the record of each call that it made, in the order of their ends. */
 export type Explained<T> = PromiseSettledResult<T> & { readonly calls: readonly CallRecord[] };
 
-/** Gives `run` a stack that records calls; never rejects. `on` makes its face. */
+/** Gives `run` a stack around `pool` that records calls, by the time of `clock`. Never rejects. */
 export async function explained<T>(
   pool: Pool,
   clock: Clock,

@@ -73,6 +73,8 @@ export const LOG_LEVELS: Readonly<Record<string, LogLevel>> = Object.freeze({
   "router:node-ejected": "warn",
   "router:node-readmitted": "info",
   "router:node-lagging": "warn",
+  "destination:opened": "info",
+  "destination:closed": "info",
   "router:node-added": "info",
   "router:node-removed": "info",
   "router:source-failed": "warn",

@@ -26,7 +26,7 @@ export interface TraceNote {
   readonly atMs: number;
   /** The policy, or `connection`. */
   readonly layer: string;
-  /** What happened. */
+  /** What was decided or went wrong, in a few words. */
   readonly what: string;
   /** Values by name, plain as JSON; never parameters of a statement. */
   readonly details: Readonly<Record<string, unknown>>;
@@ -34,7 +34,7 @@ export interface TraceNote {
 
 /** One way of a call through one layer; a call that is retried passes those further in several times. */
 export interface TracePass {
-  /** Name of the layer. */
+  /** Name of the layer that it went through. */
   readonly layer: string;
   /** Name of the pool that the layer stands around. */
   readonly pool: string;
@@ -154,9 +154,9 @@ export class RecordingTrace implements CallTrace {
 
 /** What may be said of an error: its name and code and what it means, never its message, which may hold a parameter. */
 export interface ToldError {
-  /** Name of its class. */
+  /** The error's `name`; of what is no error, its type. */
   readonly name: string;
-  /** Its code; undefined when it has none. */
+  /** Its `sqlState` or `code`; undefined when it has none, or one that is longer than 64 characters. */
   readonly code: string | undefined;
   /** Why, in plain words of the failure table. */
   readonly reason: string;

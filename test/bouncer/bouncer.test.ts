@@ -1,4 +1,7 @@
-/** The stack through PgBouncer in transaction mode, which gives each transaction another server connection. */
+/**
+ * The stack through PgBouncer in transaction mode, which gives each transaction another server connection: before 1.21,
+ * and one that keeps what its clients prepare.
+ */
 import { setTimeout as delay } from "node:timers/promises";
 import { type Cluster, type ClusterNode, startCluster } from "@breakwater/chaos";
 import { database, failureOf, type Pool } from "@breakwater/core";
@@ -6,41 +9,60 @@ import { fromPg } from "@breakwater/pg";
 import { fromPostgresJs } from "@breakwater/postgres-js";
 import { breakwater, type Database, ledgerTableSql } from "breakwater";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type Bouncer, bouncerBinary, startBouncer } from "../failure-table/bouncer.ts";
+import { type Bouncer, bouncerBinaries, type BouncerBinary, startBouncer } from "../failure-table/bouncer.ts";
 import { reasons, Traffic, TRAFFIC_TABLE } from "../routing/support/traffic.ts";
-import { errorOf } from "../support/wait.ts";
+import { errorOf, until } from "../support/wait.ts";
 
 const LONG = 120_000;
-const SETTINGS = { default_pool_size: 3, max_client_conn: 200 };
+const SETTINGS = { default_pool_size: 3, max_client_conn: 200, admin_users: "postgres" };
+/** Pairs of a write and a read of it, for each version and adapter. */
+const PAIRS = Number(process.env["BREAKWATER_CAUSAL_PAIRS"] ?? 2_000);
 
-const ADAPTERS: readonly [string, (port: number, max?: number, pooler?: "transaction") => Pool][] = [
+interface Options {
+  readonly pooler?: "transaction";
+}
+
+const ADAPTERS: readonly [string, (port: number, max?: number, options?: Options) => Pool][] = [
   [
     "pg",
-    (port, max = 10, pooler) =>
-      fromPg(
-        { host: "127.0.0.1", port, user: "postgres", database: "postgres" },
-        { max, ...(pooler === undefined ? {} : { pooler }) },
-      ),
+    (port, max = 10, options = {}) =>
+      fromPg({ host: "127.0.0.1", port, user: "postgres", database: "postgres" }, { max, ...options }),
   ],
   [
     "postgres.js",
-    (port, max = 10, pooler) =>
-      fromPostgresJs(
-        { host: "127.0.0.1", port, user: "postgres", database: "postgres" },
-        { max, ...(pooler === undefined ? {} : { pooler }) },
-      ),
+    (port, max = 10, options = {}) =>
+      fromPostgresJs({ host: "127.0.0.1", port, user: "postgres", database: "postgres" }, { max, ...options }),
   ],
 ];
 
-const missing = bouncerBinary === undefined ? " (skipped: no pgbouncer here; BREAKWATER_PGBOUNCER names it)" : "";
+const OLD = bouncerBinaries.find(({ keeps }) => !keeps);
+const NEW = bouncerBinaries.find(({ keeps }) => keeps);
 
-describe.skipIf(bouncerBinary === undefined)(`through PgBouncer${missing}`, () => {
+function named(binary: BouncerBinary | undefined, wanted: string): string {
+  return binary?.version ?? `${wanted} (skipped: there is none here; BREAKWATER_PGBOUNCER names it)`;
+}
+
+describe.skipIf(OLD === undefined)(`through PgBouncer ${named(OLD, "before 1.21")}`, () => {
+  scenarios(OLD, ADAPTERS);
+});
+describe.skipIf(NEW === undefined)(`through PgBouncer ${named(NEW, "1.21 or later")}`, () => {
+  // postgres.js prepares nothing behind either, so that the one above says it all.
+  scenarios(NEW, ADAPTERS.slice(0, 1));
+});
+
+function scenarios(binary: BouncerBinary | undefined, adapters: typeof ADAPTERS): void {
+  const { file, keeps } = binary ?? { file: "", keeps: false };
   let cluster: Cluster;
   let bouncers: Bouncer[] = [];
   const opened = new Set<Database>();
+  const underWay = new Set<Traffic>();
 
   beforeAll(async () => {
-    cluster = await startCluster({ replicas: 2, synchronous: true });
+    cluster = await startCluster({
+      replicas: 2,
+      synchronous: true,
+      settings: { client_connection_check_interval: "100ms" },
+    });
     for (const text of [TRAFFIC_TABLE, ledgerTableSql(), "CREATE TABLE counters (id int PRIMARY KEY, n int NOT NULL)"])
       await cluster.primary.query(text);
     await cluster.primary.query("INSERT INTO counters SELECT n, 0 FROM generate_series(0, 99) AS n");
@@ -48,18 +70,27 @@ describe.skipIf(bouncerBinary === undefined)(`through PgBouncer${missing}`, () =
   afterEach(async () => {
     await Promise.all([...opened].map((db) => db.close({ drainMs: 100 })));
     opened.clear();
+    // Of a test that failed.
+    for (const traffic of underWay) await traffic.stop();
+    if (underWay.size > 0) await cluster.primary.query("TRUNCATE traffic");
+    underWay.clear();
     for (const bouncer of bouncers.splice(0)) bouncer.stop();
   });
   afterAll(() => cluster?.close(), LONG);
 
   async function behind(node: ClusterNode, through?: number, settings: object = {}): Promise<Bouncer> {
-    const bouncer = await startBouncer(node, { ...SETTINGS, ...settings }, through);
+    const bouncer = await startBouncer(node, { ...SETTINGS, ...settings }, through, file);
     bouncers.push(bouncer);
     return bouncer;
   }
   function keep(db: Database): Database {
     opened.add(db);
     return db;
+  }
+  function trafficOn(db: Database): Traffic {
+    const traffic = new Traffic(db, 100);
+    underWay.add(traffic);
+    return traffic;
   }
   /** Each row there once, and no call failed. */
   async function expectHarmless(traffic: Traffic): Promise<void> {
@@ -68,14 +99,15 @@ describe.skipIf(bouncerBinary === undefined)(`through PgBouncer${missing}`, () =
     const rows = await cluster.primary.query<{ id: string }>("SELECT id FROM traffic ORDER BY id");
     expect(rows.map(({ id }) => Number(id))).toEqual(traffic.calls.flatMap(({ id }) => (id === undefined ? [] : [id])));
     await cluster.primary.query("TRUNCATE traffic");
+    underWay.delete(traffic);
   }
 
-  describe.each(ADAPTERS)("%s", (_name, makePool) => {
+  describe.each(adapters)("%s", (adapter, makePool) => {
     it.each(["found out", "told"])(
       "answers 1,000 of 1,000 prepared queries over 3 server connections (%s)",
       async (how) => {
         const { port } = await behind(cluster.primary);
-        const db = keep(database(makePool(port, 20, how === "told" ? "transaction" : undefined)));
+        const db = keep(database(makePool(port, 20, how === "told" ? { pooler: "transaction" } : {})));
         const pids = new Set<number>();
         const answers = await Promise.all(
           Array.from({ length: 1_000 }, async (_, at) => {
@@ -148,7 +180,7 @@ describe.skipIf(bouncerBinary === undefined)(`through PgBouncer${missing}`, () =
       async () => {
         let bouncer = await behind(cluster.primary);
         const db = keep(breakwater({ primary: makePool(bouncer.port), commitResolution: { ledger: true } }));
-        const traffic = new Traffic(db, 100);
+        const traffic = trafficOn(db);
         await traffic.nextWrite();
         bouncer.reload();
         await traffic.nextWrite();
@@ -187,13 +219,15 @@ describe.skipIf(bouncerBinary === undefined)(`through PgBouncer${missing}`, () =
         await node.query("ALTER SYSTEM SET recovery_min_apply_delay = 50");
         await node.query("SELECT pg_reload_conf()");
       }
-      let [stale, fromReplicas] = [0, 0];
+      let [pairs, stale, fromReplicas] = [0, 0, 0];
       await Promise.all(
-        Array.from({ length: 20 }, async (_, id) => {
+        Array.from({ length: 100 }, async (_, id) => {
           const own = db.session();
-          for (let n = 1; n <= 10; n += 1) {
+          for (let n = 1; pairs < PAIRS; n += 1) {
+            pairs += 1;
             await own.query("UPDATE counters SET n = $2 WHERE id = $1", [id, n]);
-            await new Promise((resolve) => setTimeout(resolve, n * 10));
+            // Read at once, while no replica has it, as well as when all do.
+            if (n % 2 === 0) await delay((n % 10) * 10);
             const { rows } = await own.query<{ n: number; replica: boolean }>(
               "SELECT n, pg_is_in_recovery() AS replica FROM counters WHERE id = $1",
               [id],
@@ -209,8 +243,140 @@ describe.skipIf(bouncerBinary === undefined)(`through PgBouncer${missing}`, () =
         await node.query("SELECT pg_reload_conf()");
       }
       await db.query("UPDATE counters SET n = 0");
+      expect(pairs).toBe(PAIRS);
       expect(stale).toBe(0);
       expect(fromReplicas).toBeGreaterThan(0);
+    });
+
+    it("prepares where the pooler keeps what is prepared, and nowhere else", async () => {
+      // One server connection: whatever is prepared is seen.
+      const settings = { default_pool_size: 1, ...(keeps ? { max_prepared_statements: 50 } : {}) };
+      const bouncer = await behind(cluster.primary, undefined, settings);
+      for (const option of [{}, { pooler: "transaction" }] as const) {
+        const db = keep(database(makePool(bouncer.port, 2, option)));
+        for (let n = 1; n <= 5; n += 1) {
+          const { rows } = await db.query(`SELECT $1::int + ${Object.keys(option).length} AS n`, [n]);
+          expect(rows).toEqual([{ n: n + Object.keys(option).length }]);
+        }
+      }
+      const names = async (port: number): Promise<string[]> => {
+        const db = keep(database(makePool(port, 1)));
+        const { rows } = await db.query<{ name: string }>(
+          "SELECT name FROM pg_prepared_statements WHERE statement LIKE 'SELECT $1::int%' ORDER BY name",
+        );
+        return rows.map(({ name }) => name);
+      };
+      const left = await names(bouncer.port);
+      if (keeps && adapter === "pg") expect(left).toHaveLength(2);
+      else expect(left).toEqual([]);
+      expect(left.filter((name) => !name.startsWith("PGBOUNCER_"))).toEqual([]);
+      if (!keeps) return;
+      const off = await behind(cluster.primary, undefined, { default_pool_size: 1, max_prepared_statements: 0 });
+      const db = keep(database(makePool(off.port, 2)));
+      for (let n = 1; n <= 5; n += 1) await db.query("SELECT $1::int AS n", [n]);
+      expect(await names(off.port)).toEqual([]);
+    });
+
+    it("reads the columns that there are, when tables change under what was prepared", async () => {
+      const bouncer = await behind(cluster.primary, undefined, { server_round_robin: 1 });
+      const db = keep(database(makePool(bouncer.port, 6)));
+      await cluster.primary.query("CREATE TABLE changing (id int, a text)");
+      await cluster.primary.query("INSERT INTO changing VALUES (1, 'old')");
+      const read = async (): Promise<unknown[]> => (await db.query("SELECT * FROM changing WHERE id = $1", [1])).rows;
+      const write = "UPDATE changing SET b = $1 WHERE id = 1";
+      /** On each of the three server connections, and by clients that have not read before. */
+      const everywhere = async (): Promise<unknown[]> => {
+        const one = await Promise.all(Array.from({ length: 3 }, read));
+        for (let n = 0; n < 9; n += 1) one.push(await read());
+        return [...new Set(one.map((rows) => JSON.stringify(rows)))];
+      };
+      try {
+        // Prepared on one server connection, maybe on others.
+        for (let n = 0; n < 4; n += 1) expect(await read()).toEqual([{ id: 1, a: "old" }]);
+        await cluster.primary.query("ALTER TABLE changing DROP COLUMN a, ADD COLUMN b int DEFAULT 7");
+        expect(await everywhere()).toEqual([JSON.stringify([{ id: 1, b: 7 }])]);
+        for (let n = 0; n < 9; n += 1) await db.query(write, [n]);
+        await cluster.primary.query("ALTER TABLE changing ALTER COLUMN b TYPE text");
+        for (let n = 0; n < 9; n += 1) await db.query(write, [n]);
+        expect(await everywhere()).toEqual([JSON.stringify([{ id: 1, b: "8" }])]);
+        // Servers that have prepared nothing before know of no change.
+        const fresh = async (): Promise<unknown[]> =>
+          (await db.query("SELECT * FROM changing WHERE $1 = id", [1])).rows;
+        for (let n = 0; n < 4; n += 1) expect(await fresh()).toEqual([{ id: 1, b: "8" }]);
+        await cluster.primary.query("ALTER TABLE changing DROP COLUMN b, ADD COLUMN c int DEFAULT 9");
+        await bouncer.command("RECONNECT");
+        for (let n = 0; n < 9; n += 1) expect(await fresh()).toEqual([{ id: 1, c: 9 }]);
+      } finally {
+        await cluster.primary.query("DROP TABLE changing");
+      }
+    });
+
+    it("cancels its own statements and nobody else's", { timeout: LONG }, async () => {
+      const { port } = await behind(cluster.primary);
+      const [impatient, patient] = [keep(database(makePool(port, 3))), keep(database(makePool(port, 6)))];
+      await Promise.all([impatient.query("SELECT 1"), patient.query("SELECT 1")]);
+      const so = { cancelled: 0, far: false };
+      const others: unknown[] = [];
+      const answers = Array.from({ length: 6 }, async () => {
+        while (!so.far) await patient.query("SELECT pg_sleep(0.002)").catch((error: unknown) => others.push(error));
+      });
+      // All three server connections are used by both.
+      await Promise.all(
+        Array.from({ length: 3 }, async () => {
+          for (let n = 0; n < 10; n += 1) {
+            // The last one has taken its connection with it.
+            await impatient.query("SELECT 1");
+            const error = await errorOf(impatient.query("SELECT pg_sleep(60)", [], { timeoutMs: 50 }));
+            expect(error).toMatchObject({ code: "ERR_BREAKWATER_TIMEOUT" });
+            so.cancelled += 1;
+          }
+        }),
+      ).finally(() => (so.far = true));
+      await Promise.all(answers);
+      expect([so.cancelled, others]).toEqual([30, []]);
+      // Nothing of what was given up goes on: what a request came too early for ends when the server misses its client.
+      const running =
+        "SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)%' AND state = 'active'";
+      await until("the last to end", async () => (await cluster.primary.query<{ n: number }>(running))[0]?.n === 0);
+    });
+
+    it(
+      "fails no call when it is paused and resumed under load, and told other settings",
+      { timeout: LONG },
+      async () => {
+        const bouncer = await behind(cluster.primary);
+        const db = keep(breakwater({ primary: makePool(bouncer.port), commitResolution: { ledger: true } }));
+        const traffic = trafficOn(db);
+        await traffic.nextWrite();
+        for (let round = 0; round < 3; round += 1) {
+          await bouncer.command("PAUSE");
+          // Calls that have begun since wait for the end of it.
+          await delay(100);
+          await bouncer.command("RESUME");
+          await traffic.nextWrite();
+        }
+        // Every server connection is opened anew.
+        await bouncer.command("RECONNECT");
+        await traffic.nextWrite();
+        // What was prepared is not found any more.
+        bouncer.reload(keeps ? { max_prepared_statements: 0 } : { default_pool_size: 2 });
+        await traffic.nextWrite();
+        await delay(200);
+        await traffic.nextWrite();
+        await expectHarmless(traffic);
+      },
+    );
+
+    it("fails no call when one takes over from another at the same address", { timeout: LONG }, async () => {
+      const old = await behind(cluster.primary, undefined, { so_reuseport: 1 });
+      const db = keep(breakwater({ primary: makePool(old.port), commitResolution: { ledger: true } }));
+      const traffic = trafficOn(db);
+      await traffic.nextWrite();
+      await behind(cluster.primary, undefined, { so_reuseport: 1, listen_port: old.port });
+      // It waits for transactions that run, and turns away whoever comes later.
+      await old.leave("SIGINT");
+      await traffic.nextWrite();
+      await expectHarmless(traffic);
     });
 
     it("fails no call when the primary is killed and a replica promoted", { timeout: LONG }, async () => {
@@ -224,7 +390,7 @@ describe.skipIf(bouncerBinary === undefined)(`through PgBouncer${missing}`, () =
           commitResolution: { ledger: true },
         }),
       );
-      const traffic = new Traffic(db, 100);
+      const traffic = trafficOn(db);
       await traffic.nextWrite();
       await old.kill();
       await next!.promote();
@@ -235,4 +401,4 @@ describe.skipIf(bouncerBinary === undefined)(`through PgBouncer${missing}`, () =
       await expectHarmless(traffic);
     });
   });
-});
+}

@@ -1,23 +1,31 @@
 /**
  * One connection of mysql2 as the layer sees it.
  */
-import { type ConnectionHome, type DriverConnection, type QueryResult, Sql, type Statement } from "@breakwater/core";
-import type { TransactionStatus } from "@breakwater/core";
-import { commandOf, forgetSession, mysql, mysqlStyle } from "@breakwater/mysql";
+import {
+  type ConnectionHome,
+  type DriverConnection,
+  type DriverCursor,
+  type QueryResult,
+  type Statement,
+  type TransactionStatus,
+  UsageError,
+} from "@breakwater/core";
+import { commandOf, forgetSession, mysql } from "@breakwater/mysql";
 import { killRunning } from "./cancel.ts";
+import { connectionLost, ended } from "./ended.ts";
+import { type Part, Reading } from "./reading.ts";
 import { resultOf } from "./result.ts";
+import { type Rendered, rendered, Statements } from "./statements.ts";
 import { ServerStatus } from "./status.ts";
 import type { Mysql2Client } from "./types.ts";
-import { bindable } from "./values.ts";
 
-/** How long a polite goodbye may take before the link is cut, in milliseconds. */
-const GOODBYE_MS = 1_000;
-
-/** How long a link that was cut may take to say so, in milliseconds. */
-const CUT_MS = 100;
+/** How long the rest of a result that nobody reads may take to come before a rollback cuts the link, in milliseconds. */
+const DRAIN_MS = 1_000;
 
 /** What one connection is made with. */
 export interface Mysql2ConnectionOptions {
+  /** The pool's name, for errors. */
+  readonly name: string;
   /** Whether values travel beside the text, by prepared statements, and are not written into it. */
   readonly prepare: boolean;
   /** Most calls that it serves; 0 for no limit. Counted by the store. */
@@ -33,10 +41,11 @@ export class Mysql2Connection implements DriverConnection {
   readonly #home: ConnectionHome | undefined;
   readonly #options: Mysql2ConnectionOptions;
   readonly #status: ServerStatus;
-  readonly #names = new Map<string, string>();
+  readonly #statements: Statements;
   #lost = false;
   #going: Promise<void> | undefined;
   #running: string | undefined;
+  #reading: Reading | undefined;
   #refusal: { readonly error: unknown } | undefined;
   // The server has rolled back the transaction that was open, because of this error. Until that is acknowledged by ROLLBACK,
   // a statement would be committed by itself.
@@ -46,6 +55,7 @@ export class Mysql2Connection implements DriverConnection {
   constructor(client: Mysql2Client, options: Mysql2ConnectionOptions, home?: ConnectionHome) {
     this.driver = client;
     this.#options = options;
+    this.#statements = new Statements(options.prepare);
     this.#home = home;
     this.#status = new ServerStatus(client);
     // Without a listener an error of a connection in use would end the process. Its statement hears of it as well.
@@ -53,9 +63,11 @@ export class Mysql2Connection implements DriverConnection {
     client.on("end", this.#onLost);
   }
 
-  readonly #onLost = (error: unknown = new Error("Connection lost: The server closed the connection.")): void => {
+  readonly #onLost = (error: unknown = connectionLost()): void => {
     if (this.#lost) return;
     this.#lost = true;
+    // mysql2 tells it those who wait with a callback, and nobody else.
+    this.#reading?.lost(error);
     if (!this.held) this.#home?.lost(this, error);
   };
 
@@ -66,7 +78,8 @@ export class Mysql2Connection implements DriverConnection {
   }
 
   get transactionStatus(): TransactionStatus {
-    if (this.#running !== undefined || this.#status.busy) return "unknown";
+    const between = this.#running === undefined && this.#reading?.open === true;
+    if (this.#running !== undefined || (this.#status.busy && !between)) return "unknown";
     if (this.#undone !== undefined) return "failed";
     return this.#status.inTransaction ? "open" : "idle";
   }
@@ -77,6 +90,7 @@ export class Mysql2Connection implements DriverConnection {
 
   async query<Row>(statement: Statement): Promise<QueryResult<Row>> {
     this.#refusal = undefined;
+    if (this.#reading?.open === true) await this.#leave(this.#reading, statement.text);
     if (statement.parts === undefined) return (await this.#one(statement)) as QueryResult<Row>;
     // mysql2 sends no text of several statements, unless the user wants that for his own.
     const results: QueryResult[] = [];
@@ -85,16 +99,74 @@ export class Mysql2Connection implements DriverConnection {
   }
 
   async #one(statement: Statement): Promise<QueryResult> {
-    const { text, values = [] } = statement instanceof Sql ? statement.render(mysqlStyle) : statement;
-    if (this.#undone !== undefined) return await this.#afterUndone(text);
+    const made = rendered(statement);
+    if (this.#undone !== undefined) return await this.#afterUndone(made.text);
     const wasOpen = this.#status.inTransaction;
     try {
-      return await this.#send({ ...statement, text, values });
+      return await this.#send(made);
     } catch (error) {
-      if (this.#mayHaveChanged(error, text, wasOpen)) await this.#askStatus();
-      if (wasOpen && !this.#status.inTransaction && this.usable) this.#undone = { by: error };
+      await this.#learn(error, made.text, wasOpen);
       throw error;
     }
+  }
+
+  /** Rows as they come. Until the last of them, nothing else can be run but what ends their transaction. */
+  cursor(statement: Statement): DriverCursor {
+    const made = rendered(statement);
+    const reading = new Reading((batchSize) => {
+      this.#reading = reading;
+      return this.#sent(() => {
+        const { prepared, given } = this.#statements.given(made);
+        const command = prepared ? this.driver.execute(given) : this.driver.query(given);
+        return command.stream({ highWaterMark: batchSize });
+      });
+    });
+    const wasOpen = this.#status.inTransaction;
+    const read = async (count: number): Promise<Part> => {
+      this.#refusal = undefined;
+      if (this.#reading !== reading) {
+        if (this.#reading?.open === true) throw this.#refuse();
+        if (this.#undone !== undefined) await this.#afterUndone(made.text);
+        if (!this.usable) throw connectionLost();
+      }
+      this.#running = made.text;
+      try {
+        return await reading.read(count);
+      } catch (error) {
+        this.#running = undefined;
+        await this.#learn(error, made.text, wasOpen);
+        throw error;
+      } finally {
+        this.#running = undefined;
+      }
+    };
+    return { read, close: () => reading.drain() };
+  }
+
+  /** Somebody goes on before a result has been read to its end. */
+  async #leave(reading: Reading, text: string): Promise<void> {
+    const rollback = /^\s*ROLLBACK\s*$/i.test(text);
+    if (!rollback && commandOf(text) !== "COMMIT") throw this.#refuse();
+    // What is rolled back is so as well by a link that is cut.
+    const timer = rollback ? setTimeout(() => this.driver.stream.destroy(), DRAIN_MS) : undefined;
+    await reading.drain();
+    clearTimeout(timer);
+  }
+
+  #refuse(): UsageError {
+    const error = new UsageError(
+      this.#options.name,
+      "a stream has rows on its connection that have not been read: MySQL sends a result to its end before anything else; " +
+        "read or leave the stream first, or use another connection",
+    );
+    this.#refusal = { error };
+    return error;
+  }
+
+  /** Finds out what an error has left of the transaction. */
+  async #learn(error: unknown, text: string, wasOpen: boolean): Promise<void> {
+    if (this.#mayHaveChanged(error, text, wasOpen)) await this.#askStatus();
+    if (wasOpen && !this.#status.inTransaction && this.usable) this.#undone = { by: error };
   }
 
   /** The transaction is not there any more: it can only be ended, and COMMIT does not mean what it did. */
@@ -123,8 +195,8 @@ export class Mysql2Connection implements DriverConnection {
     await this.#send({ text: "DO 0", values: [] }).catch(() => this.driver.stream.destroy());
   }
 
-  #send(statement: Statement & { readonly values: readonly unknown[] }): Promise<QueryResult> {
-    const { text, name } = statement;
+  #send(statement: Rendered): Promise<QueryResult> {
+    const { text } = statement;
     return new Promise((resolve, reject) => {
       let over = false;
       const answered = (error: unknown, rows: unknown, fields?: unknown): void => {
@@ -140,26 +212,26 @@ export class Mysql2Connection implements DriverConnection {
         resolve(resultOf(text, rows, fields));
       };
       try {
-        const prepared = name !== undefined || (this.#options.prepare && statement.values.length > 0);
-        const values = bindable(statement.values, !prepared);
-        if (name !== undefined) this.#claim(name, text);
-        const given = { sql: text, values, rowsAsArray: statement.rowMode === "array" };
-        this.#running = text;
-        if (prepared) this.driver.execute(given, answered);
-        else this.driver.query(values.length === 0 ? { ...given, values: undefined as never } : given, answered);
+        this.#sent(() => {
+          const { prepared, given } = this.#statements.given(statement);
+          this.#running = text;
+          if (prepared) this.driver.execute(given, answered);
+          else this.driver.query(given, answered);
+        });
       } catch (error) {
-        this.#refusal = { error };
         answered(error, undefined);
       }
     });
   }
 
-  /** @throws Error when the name is another text's already: who uses it means that one. */
-  #claim(name: string, text: string): void {
-    const known = this.#names.get(name);
-    if (known !== undefined && known !== text)
-      throw new Error(`prepared statement "${name}" has another text on this connection`);
-    this.#names.set(name, text);
+  /** Sends something; what mysql2 throws meanwhile it has refused. */
+  #sent<T>(send: () => T): T {
+    try {
+      return send();
+    } catch (error) {
+      this.#refusal = { error };
+      throw error;
+    }
   }
 
   taken(): void {
@@ -176,7 +248,7 @@ export class Mysql2Connection implements DriverConnection {
       if (driver.reset === undefined) driver.changeUser({}, done);
       else driver.reset(done);
     });
-    this.#names.clear();
+    this.#statements.forget();
     this.#undone = undefined;
     this.#status.reset();
   }
@@ -214,20 +286,6 @@ export class Mysql2Connection implements DriverConnection {
 
   /** Resolves when the link has ended: by the goodbye, or cut after a limit. */
   gone(): Promise<void> {
-    const { stream } = this.driver;
-    if (stream.destroyed === true) return Promise.resolve();
-    return new Promise((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        stream.removeListener("close", end);
-        resolve();
-      };
-      let timer = setTimeout(() => {
-        stream.destroy();
-        // A stream of the user's own making may not say that it has ended.
-        timer = setTimeout(end, CUT_MS);
-      }, GOODBYE_MS);
-      stream.once("close", end);
-    });
+    return ended(this.driver.stream);
   }
 }

@@ -43,7 +43,7 @@ export function fromMysql2(source: Mysql2Source, options: FromMysql2Options = {}
     ...defined({ acquireTimeoutMs, maxQueued, statementTimeoutMs, clock }),
   };
   const checked = checkLifecycle({ ...lifecycleOf("source", source), ...defined(lifecycle) });
-  const opener = { ...checked, prepare: flag("prepare", prepare ?? true) };
+  const opener = { ...checked, name: adapter.name, prepare: flag("prepare", prepare ?? true) };
   const driver = new Mysql2Driver(adapter.name, source, opener, clock ?? systemClock);
   const pool = driverPool(driver, mysql, adapter);
   // Who wants to know waits for `ready()`; a failure is an event, and is tried again.

@@ -14,6 +14,8 @@ export interface Mysql2OpenerOptions {
   readonly allowExitOnIdle: boolean;
   /** Whether values travel beside the text. */
   readonly prepare: boolean;
+  /** The pool's name, for errors. */
+  readonly name: string;
 }
 
 export class Mysql2Opener implements ConnectionOpener {
@@ -26,10 +28,10 @@ export class Mysql2Opener implements ConnectionOpener {
   }
 
   async open(home: ConnectionHome | undefined, givenUp: AbortSignal): Promise<DriverConnection> {
-    const { prepare, allowExitOnIdle } = this.#options;
+    const { name, prepare, allowExitOnIdle } = this.#options;
     if (givenUp.aborted) throw givenUp.reason;
     const client = this.#client();
-    const options = { prepare, background: allowExitOnIdle, beside: () => this.#client() };
+    const options = { name, prepare, background: allowExitOnIdle, beside: () => this.#client() };
     const connection = new Mysql2Connection(client, options, home);
     try {
       await connected(client, givenUp);

@@ -1,6 +1,7 @@
 /**
  * The little of mysql2 that this adapter uses, by shape: any version that has it will do.
  */
+import type { Readable } from "node:stream";
 
 /** A statement, as mysql2 takes it. */
 export interface Mysql2Statement {
@@ -11,10 +12,15 @@ export interface Mysql2Statement {
 
 export type Mysql2Answer = (error: unknown, rows: unknown, fields?: unknown) => void;
 
+/** A statement under way that nobody waits for with a callback. */
+interface Mysql2Command {
+  stream(options: { readonly highWaterMark: number }): Readable;
+}
+
 /** A connection of `mysql2`, not of `mysql2/promise`. */
 export interface Mysql2Client {
-  query(statement: Mysql2Statement, answered: Mysql2Answer): unknown;
-  execute(statement: Mysql2Statement, answered: Mysql2Answer): unknown;
+  query(statement: Mysql2Statement, answered?: Mysql2Answer): Mysql2Command;
+  execute(statement: Mysql2Statement, answered?: Mysql2Answer): Mysql2Command;
   connect(connected: (error: unknown) => void): void;
   /** Takes away what the session holds; since 3.12. */
   reset?(done: (error: unknown) => void): unknown;
@@ -54,23 +60,26 @@ export interface Mysql2Packet {
   readonly end: number;
 }
 
-/** How to reach a server: what `mysql2.createConnection()` takes. Everything is passed on untouched, TLS options too. */
+/**
+ * How to reach a server: what `mysql2.createConnection()` takes, which is passed on untouched, TLS options too. What is said
+ * for a pool of mysql2 is for the layer: it opens the connections.
+ */
 export interface Mysql2Config {
   /** A connection string, for what the other options do not say. */
   readonly uri?: string;
   /** Name or address of the server. @default localhost */
   readonly host?: string;
-  /** @default 3306 */
+  /** A whole number from 1 to 65535. @default 3306 */
   readonly port?: number;
   /** Path of a Unix socket, instead of host and port. */
   readonly socketPath?: string;
   /** Who connects. */
   readonly user?: string;
-  /** Their password. */
+  /** Password of `user`. */
   readonly password?: string;
-  /** The database that is used. */
+  /** The database that is used. @default none */
   readonly database?: string;
-  /** TLS, as `mysql2` takes it. @default none */
+  /** TLS: options of `node:tls`, or the name of one of mysql2's profiles. @default none */
   readonly ssl?: unknown;
   /** Most connections, as for a pool of mysql2. @default 10 */
   readonly connectionLimit?: number;

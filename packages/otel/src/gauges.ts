@@ -1,7 +1,14 @@
 /**
  * What a stack is at the moment of a collection, out of its statistics.
  */
-import type { NodeStats, PolicyStats, Pool, PoolStats } from "@breakwater/core";
+import {
+  type NodeStanding,
+  type NodeStats,
+  type PolicyStats,
+  type Pool,
+  type PoolStats,
+  routersStanding,
+} from "@breakwater/core";
 import type { BatchObservableResult, Meter, Observable } from "@opentelemetry/api";
 import { ATTRIBUTE } from "./attributes.ts";
 
@@ -67,12 +74,10 @@ class Gauges {
       this.#connections(result, name, stats);
       return;
     }
-    const router = policies.find(({ policy }) => policy === "router");
-    const details = (router?.["nodes"] ?? {}) as Readonly<Record<string, { lagMs?: number; lagBytes?: number }>>;
-    const waiting = router?.["waitingForNode"];
-    if (typeof waiting === "number") result.observe(this.#waiting, waiting, { [ATTRIBUTE.stack]: name });
+    const { nodes: standing, waitingForNode } = routersStanding(stats);
+    if (waitingForNode !== undefined) result.observe(this.#waiting, waitingForNode, { [ATTRIBUTE.stack]: name });
     for (const node of nodes.slice(0, MAX_NODES)) {
-      this.#node(result, node, details[node.name] ?? {});
+      this.#node(result, node, standing.get(node.name) ?? {});
       this.#connections(result, node.name, node.pool);
       this.#policies(result, node.name, node.pool.policies);
     }
@@ -89,11 +94,7 @@ class Gauges {
     result.observe(this.#failed, metrics.failed, { [ATTRIBUTE.node]: name });
   }
 
-  #node(
-    result: BatchObservableResult,
-    { name, role, state }: NodeStats,
-    { lagMs, lagBytes }: { readonly lagMs?: number; readonly lagBytes?: number },
-  ): void {
+  #node(result: BatchObservableResult, { name, role, state }: NodeStats, { lagMs, lagBytes }: NodeStanding): void {
     const of = { [ATTRIBUTE.node]: name };
     result.observe(this.#nodes, 1, { ...of, [ATTRIBUTE.role]: role, [ATTRIBUTE.nodeState]: state });
     if (lagMs !== undefined) result.observe(this.#lag, lagMs / 1_000, of);

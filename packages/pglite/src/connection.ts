@@ -4,14 +4,17 @@
 import type {
   ConnectionHome,
   DriverConnection,
+  DriverCursor,
   DriverNotification,
   QueryResult,
   Statement,
   TransactionStatus,
 } from "@breakwater/core";
 import type { Backend } from "./backend.ts";
+import { gathered, handOn, throughBlob, waitsForRows } from "./copy.ts";
+import { SqlCursor } from "./cursor.ts";
 import { resultOf } from "./results.ts";
-import type { PgliteInstance } from "./types.ts";
+import type { PgliteInstance, PgliteResult } from "./types.ts";
 
 const ROLLED_BACK_TO = /^\s*ROLLBACK\b[^;]*\bTO\b/i;
 
@@ -44,16 +47,21 @@ export class PgliteConnection implements DriverConnection {
   }
 
   async query<Row>(statement: Statement): Promise<QueryResult<Row>> {
+    return (await this.#inTurn(statement.text, () => this.#run(statement))) as QueryResult<Row>;
+  }
+
+  /** Waits for the session, and follows what a text does to its transaction. */
+  async #inTurn<T>(text: string, run: () => Promise<T>): Promise<T> {
     this.#refusal = undefined;
     this.#running = true;
     await this.#backend.turn(this);
     try {
       if (this.#gone) throw new Error("the connection has been given up");
-      const answer = await this.#run(statement);
-      this.#followed(statement.text, undefined);
-      return answer as QueryResult<Row>;
+      const answer = await run();
+      this.#followed(text, undefined);
+      return answer;
     } catch (error) {
-      this.#followed(statement.text, error);
+      this.#followed(text, error);
       // What the server says has a code. All else is PGlite's own, before it has sent anything to be carried out.
       if (!isServerError(error)) this.#refusal = { error };
       throw error;
@@ -64,6 +72,7 @@ export class PgliteConnection implements DriverConnection {
   }
 
   async #run({ text, values = [], name, rowMode }: Statement): Promise<QueryResult> {
+    if (waitsForRows(text)) throw new TypeError("COPY FROM STDIN is not a statement here; use copyFrom()");
     if (name !== undefined) this.#claim(name, text);
     const options = {
       ...(rowMode === undefined ? {} : { rowMode }),
@@ -93,6 +102,27 @@ export class PgliteConnection implements DriverConnection {
     // In a transaction that has failed, nothing succeeds but going back to where it had not.
     else if (this.#status !== "failed" || (error === undefined && ROLLED_BACK_TO.test(text))) this.#status = "open";
     if (error === undefined && /^\s*(?:DISCARD|DEALLOCATE)\b/i.test(text)) this.#names.clear();
+  }
+
+  cursor(statement: Statement): DriverCursor {
+    return new SqlCursor((part) => this.query<unknown>(part), statement);
+  }
+
+  /** All of it is read before the database gets any of it. */
+  async copyFrom(text: string, source: AsyncIterable<Uint8Array | string>): Promise<number> {
+    const blob = await gathered(source);
+    return rowsOf(await this.#copy(text, "from", { blob }));
+  }
+
+  async copyTo(text: string, take: (chunk: Uint8Array) => Promise<void> | undefined): Promise<number> {
+    const answer = await this.#copy(text, "to", {});
+    if (answer.blob !== undefined) await handOn(answer.blob, take);
+    return rowsOf(answer);
+  }
+
+  #copy(text: string, direction: "from" | "to", options: { readonly blob?: Blob }): Promise<PgliteResult> {
+    const onNotice = (notice: unknown): void => this.#home?.notice(notice);
+    return this.#inTurn(text, () => this.driver.query(throughBlob(text, direction), [], { ...options, onNotice }));
   }
 
   refused(error: unknown): boolean {
@@ -126,6 +156,11 @@ export class PgliteConnection implements DriverConnection {
     this.#home?.gone(this);
     return Promise.resolve();
   }
+}
+
+/** How many rows a COPY has had. */
+function rowsOf({ rowCount, affectedRows }: PgliteResult): number {
+  return rowCount ?? affectedRows ?? 0;
 }
 
 function isServerError(error: unknown): boolean {

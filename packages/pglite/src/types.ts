@@ -4,7 +4,7 @@
 
 /** What PGlite answers to one statement. */
 export interface PgliteResult {
-  /** The rows. */
+  /** One entry for each row: an object, or an array with the `rowMode` of that name. */
   readonly rows: readonly unknown[];
   /** The columns, in order, with the numbers of their types. */
   readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[];
@@ -14,16 +14,20 @@ export interface PgliteResult {
   readonly command?: string;
   /** Rows that were read or written, where the version of PGlite tells it. */
   readonly rowCount?: number;
+  /** What a COPY to its file has written. */
+  readonly blob?: Blob;
 }
 
 interface PgliteQueryOptions {
   readonly rowMode?: "array" | "object";
   readonly onNotice?: (notice: never) => void;
+  /** What a COPY from its file reads. */
+  readonly blob?: Blob;
 }
 
 /** A PGlite. */
 export interface PgliteInstance {
-  /** Resolves when it has started. */
+  /** Resolves when the database has started; rejects when it cannot. */
   readonly waitReady: Promise<void>;
   /** Whether it has been closed. */
   readonly closed: boolean;
@@ -31,7 +35,7 @@ export interface PgliteInstance {
   query(text: string, values?: never[], options?: PgliteQueryOptions): Promise<PgliteResult>;
   /** Runs a text, which may hold several statements. */
   exec(text: string, options?: PgliteQueryOptions): Promise<readonly PgliteResult[]>;
-  /** Closes it. */
+  /** Ends the database; nothing can be asked of it afterwards. */
   close(): Promise<void>;
   /** Whether a transaction is open. */
   isInTransaction?(): boolean;

@@ -1,20 +1,13 @@
 /**
  * One connection of postgres.js as the layer sees it: an instance with one link, which never opens another.
  */
-import type {
-  ConnectionHome,
-  DriverConnection,
-  DriverNotification,
-  QueryResult,
-  Statement,
-  TransactionStatus,
-} from "@breakwater/core";
+import type { ConnectionHome, DriverConnection, QueryResult, Statement, TransactionStatus } from "@breakwater/core";
+import { type Parts, PostgresJsAbilities } from "./abilities.ts";
 import { cancelRunning } from "./cancel.ts";
+import { exchange, type Party } from "./exchange.ts";
 import { linkError } from "./link.ts";
-import type { Prepared } from "./prepared.ts";
 import { resultOf } from "./results.ts";
-import type { Link, ReadOptions, SqlInstance } from "./types.ts";
-import type { Wire } from "./wire.ts";
+import type { SqlInstance } from "./types.ts";
 
 /** How long a polite goodbye, or a server that has to get ready again, may take, in milliseconds. */
 const GOODBYE_MS = 1_000;
@@ -25,22 +18,9 @@ const CUT_MS = 100;
 /** 57P01, admin_shutdown; 57P05, idle_session_timeout: the server's last words on a connection. */
 const ENDED_BY_SERVER: ReadonlySet<unknown> = new Set(["57P01", "57P05"]);
 
-/** What a connection is made of. */
-export interface Parts {
-  readonly sql: SqlInstance;
-  readonly link: Link;
-  readonly wire: Wire;
-  readonly prepared: Prepared;
-  readonly options: ReadOptions;
-  /** Whether it keeps no process alive while nobody holds it. */
-  readonly background: boolean;
-}
-
-export class PostgresJsConnection implements DriverConnection {
+export class PostgresJsConnection extends PostgresJsAbilities implements DriverConnection {
   readonly driver: SqlInstance;
-  readonly #parts: Parts;
   readonly #home: ConnectionHome | undefined;
-  readonly #lostListeners = new Set<(error: unknown) => void>();
   #held = true;
   #lost = false;
   #closed = false;
@@ -50,7 +30,7 @@ export class PostgresJsConnection implements DriverConnection {
 
   /** Without a home it belongs to whoever opened it. */
   constructor(parts: Parts, home: ConnectionHome | undefined) {
-    this.#parts = parts;
+    super(parts);
     this.#home = home;
     this.driver = parts.sql;
     parts.link.on("error", this.#onLost);
@@ -64,40 +44,40 @@ export class PostgresJsConnection implements DriverConnection {
   readonly #onLost = (error: unknown): void => {
     if (this.#lost) return;
     this.#lost = true;
-    const why = this.#lastWords() ?? error ?? linkError("CONNECTION_CLOSED", this.#parts.options);
-    for (const listener of this.#lostListeners) listener(why);
+    const why = this.#lastWords() ?? error ?? linkError("CONNECTION_CLOSED", this.parts.options);
+    for (const listener of this.lostListeners) listener(why);
     if (!this.#held) this.#home?.lost(this, why);
   };
 
   /** What the server said when it ended the connection, which postgres.js does not pass on. */
   #lastWords(): Error | undefined {
-    const { fatal } = this.#parts.wire;
+    const { fatal } = this.parts.wire;
     return fatal === undefined ? undefined : new this.driver.PostgresError(fatal);
   }
 
   /** The number that the other side gave for itself. */
   get processId(): number | undefined {
-    return this.#parts.wire.key?.readInt32BE(0);
+    return this.parts.wire.key?.readInt32BE(0);
   }
 
   get usable(): boolean {
-    const { link, wire } = this.#parts;
+    const { link, wire } = this.parts;
     return !this.#lost && wire.fatal === undefined && !link.destroyed && link.writable;
   }
 
   get transactionStatus(): TransactionStatus {
-    return this.#parts.wire.status;
+    return this.parts.wire.status;
   }
 
   async query<Row>(statement: Statement): Promise<QueryResult<Row>> {
-    const { wire, prepared } = this.#parts;
+    const { wire, prepared } = this.parts;
     wire.begin();
     this.#refusal = undefined;
     this.#unprocessed = undefined;
     const { text, values = [], rowMode } = statement;
     let prepare = false;
     try {
-      if (!this.usable) throw linkError("CONNECTION_CLOSED", this.#parts.options);
+      if (!this.usable) throw linkError("CONNECTION_CLOSED", this.parts.options);
       prepare = prepared.wants(statement);
       const query = this.driver.unsafe(text, [...values], { prepare, simple: values.length === 0 && !prepare });
       prepared.pin(query, text);
@@ -112,7 +92,7 @@ export class PostgresJsConnection implements DriverConnection {
 
   /** Waits until the connection is in order again, and learns how far the statement got. */
   async #failed(error: unknown, extended: boolean): Promise<unknown> {
-    const { wire, link, prepared } = this.#parts;
+    const { wire, link, prepared } = this.parts;
     // postgres.js writes at the end of the turn.
     await new Promise(setImmediate);
     if (this.usable && !wire.ready) {
@@ -148,18 +128,35 @@ export class PostgresJsConnection implements DriverConnection {
     return this.#unprocessed !== undefined && this.#unprocessed.error === error;
   }
 
-  onNotification(heard: (notification: DriverNotification) => void, lost: (error: unknown) => void): () => void {
-    const forget = this.#parts.wire.onNotification(heard);
-    this.#lostListeners.add(lost);
-    return () => {
-      forget();
-      this.#lostListeners.delete(lost);
-    };
+  protected async exchange<P extends Party>(make: () => P, extended: boolean): Promise<P> {
+    const { wire, link, prepared, options } = this.parts;
+    wire.begin();
+    this.#refusal = undefined;
+    this.#unprocessed = undefined;
+    const lost = (error: unknown): unknown => this.#lastWords() ?? error ?? linkError("CONNECTION_CLOSED", options);
+    const raised = (fields: Readonly<Record<string, string>>): Error => new this.driver.PostgresError(fields);
+    let party: P | undefined;
+    try {
+      if (!this.usable) throw lost(undefined);
+      if (!wire.ready) throw new Error("postgres.js still waits for an answer on this connection");
+      const made = make();
+      party = made;
+      await exchange({ link, wire, lost, raised }, made).catch((error: unknown) => {
+        throw made.failed?.(error) ?? error;
+      });
+      for (const { command } of wire.tags) prepared.did(command);
+      made.check?.();
+      return made;
+    } catch (error) {
+      const failed = await this.#failed(error, extended);
+      if (party?.undone !== undefined && party.undone.error === failed) this.#refusal = { error: failed };
+      throw failed;
+    }
   }
 
   taken(): void {
     this.#held = true;
-    if (this.#parts.background) this.#parts.link.ref?.();
+    if (this.parts.background) this.parts.link.ref?.();
   }
 
   async reset(): Promise<void> {
@@ -169,7 +166,7 @@ export class PostgresJsConnection implements DriverConnection {
   release(): void {
     if (this.#home === undefined) return;
     this.#held = false;
-    if (this.#parts.background) this.#parts.link.unref?.();
+    if (this.parts.background) this.parts.link.unref?.();
     this.#home.released(this);
   }
 
@@ -180,7 +177,7 @@ export class PostgresJsConnection implements DriverConnection {
   }
 
   async #destroy(cancel: boolean): Promise<void> {
-    const { link, wire, options } = this.#parts;
+    const { link, wire, options } = this.parts;
     const answering = this.usable;
     const atOnce = !answering || cancel || wire.status !== "idle";
     this.#held = false;
@@ -195,7 +192,7 @@ export class PostgresJsConnection implements DriverConnection {
   }
 
   #gone(): Promise<void> {
-    const { link } = this.#parts;
+    const { link } = this.parts;
     if (this.#closed) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {

@@ -63,11 +63,13 @@ export function fromPostgresJs(source: PostgresJsSource, options: FromPostgresJs
   const { connectTimeoutMs, allowExitOnIdle } = lifecycle;
   const uses = new Uses(checkPrepare(prepare ?? (read.prepare === false ? false : "auto")));
   const opener = new PostgresJsOpener(read, { connectTimeoutMs, allowExitOnIdle, clock }, uses);
-  const between = new Pooler(pooler, () => uses.giveUp());
+  // Also behind one that keeps what is prepared: postgres.js asks for the columns of a statement once, and there they may
+  // be others on the next server.
+  const between = new Pooler(pooler, { found: () => uses.giveUp() });
   if (between.shares) uses.giveUp();
   const processId = (connection: DriverConnection): number | undefined =>
     (connection as PostgresJsConnection).processId;
-  const driver = new ConnectionStore(between.opener(opener, adapter.name, processId), {
+  const driver = new ConnectionStore(between.opener(opener, adapter.name, processId, { clock, connectTimeoutMs }), {
     ...lifecycle,
     name: adapter.name,
     clock,

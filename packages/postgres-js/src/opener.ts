@@ -58,8 +58,10 @@ export class PostgresJsOpener implements ConnectionOpener {
     const cut = (): void => void link.destroy();
     givenUp.addEventListener("abort", cut, { once: true });
     try {
-      // postgres.js connects with its first query; an empty one is the least that it can be asked.
-      await sql.unsafe("");
+      // postgres.js connects with its first query; an empty one is the least that it can be asked. It comes to the link only
+      // a turn later: of one that is lost by then it would never hear.
+      const lost = endOf(link, this.#options);
+      await Promise.race([sql.unsafe(""), lost]);
       this.#typesKnown = true;
       // A probe must not keep a finished program alive.
       if (home === undefined) link.unref?.();
@@ -100,4 +102,16 @@ export class PostgresJsOpener implements ConnectionOpener {
     };
     return postgres(options as object) as unknown as SqlInstance;
   }
+}
+
+/** Rejects when the link is lost; what the server or the system said comes first, where postgres.js has heard it. */
+function endOf(link: Link, options: ReadOptions): Promise<never> {
+  const end = new Promise<never>((_, reject) => {
+    let failure: Error | undefined;
+    link.once("error", (error) => (failure = error));
+    // What postgres.js makes of it is told in the same turn, by the driver's own listeners and their promises.
+    link.once("close", () => setImmediate(() => reject(failure ?? linkError("CONNECTION_CLOSED", options))));
+  });
+  end.catch(() => undefined);
+  return end;
 }

@@ -7,45 +7,45 @@ import type { Duplex } from "node:stream";
 export interface PostgresJsConfig {
   /** Name or address of the server. @default PGHOST or localhost */
   readonly host?: string | undefined;
-  /** Another name of `host`. */
+  /** Another name of `host`, which it goes before. */
   readonly hostname?: string | undefined;
-  /** @default PGPORT or 5432 */
+  /** A whole number from 1 to 65535. @default PGPORT or 5432 */
   readonly port?: number | undefined;
   /** Path of a Unix socket, instead of host and port. */
   readonly path?: string | undefined;
   /** The database that is used. @default PGDATABASE or the user's name */
   readonly database?: string | undefined;
-  /** Another name of `database`. */
+  /** Another name of `database`, which goes before it. */
   readonly db?: string | undefined;
-  /** Who connects. @default PGUSER or the user of the process */
+  /** Who connects. @default PGUSERNAME, PGUSER or the user of the process */
   readonly user?: string | undefined;
-  /** Another name of `user`. */
+  /** Another name of `user`, which goes before it. */
   readonly username?: string | undefined;
   /** The password, or what gives it for each new connection. @default PGPASSWORD */
   readonly password?: string | (() => string | Promise<string>) | undefined;
-  /** Another name of `password`. */
+  /** Another name of `password`, which it goes before. */
   readonly pass?: string | (() => string | Promise<string>) | undefined;
-  /** TLS, as postgres.js takes it. @default none */
+  /** TLS: a word of postgres.js, true, or options of `node:tls`. @default PGSSL or none */
   readonly ssl?: "require" | "allow" | "prefer" | "verify-full" | boolean | object | undefined;
   /** Most connections open at once. @default 10 */
   readonly max?: number | undefined;
-  /** A connection that was idle this long is ended, in seconds. */
+  /** A connection that was idle this long is ended, in seconds; 0 for never. @default 60 */
   readonly idle_timeout?: number | undefined;
-  /** A connection older than this is ended when it is idle, in seconds. */
+  /** A connection older than this is ended when it is idle, in seconds; 0 for never. @default 1800 */
   readonly max_lifetime?: number | null | undefined;
-  /** Longest wait for a new connection, in seconds. */
+  /** Longest that opening a connection may take, in seconds. @default 5 */
   readonly connect_timeout?: number | undefined;
-  /** False lets statements be prepared under no name. */
+  /** False: no statement is prepared under a name, whatever the adapter's own `prepare` says. @default true */
   readonly prepare?: boolean | undefined;
   /** Whether the types of arrays are asked for once. @default true */
   readonly fetch_types?: boolean | undefined;
-  /** Own types, as postgres.js takes them. */
+  /** Types of one's own by name, each with `to`, `from`, `serialize` and `parse`. */
   readonly types?: object | undefined;
-  /** How rows and columns are changed, as postgres.js takes it. */
+  /** How names of columns, values, rows and `undefined` are changed, such as `postgres.camel`. */
   readonly transform?: object | undefined;
   /** Parameters of the session, such as `application_name`. */
   readonly connection?: object | undefined;
-  /** Hears the server's notices. */
+  /** Called with each notice of the server, besides the layer's own listeners. @default nobody */
   readonly onnotice?: ((notice: never) => void) | undefined;
   readonly [option: string]: unknown;
 }
@@ -64,13 +64,39 @@ export interface ReadOptions {
   readonly target_session_attrs: unknown;
   readonly onnotice: ((notice: unknown) => void) | undefined;
   readonly socket: ((options: unknown) => Duplex | Promise<Duplex>) | undefined;
+  /** How values become texts, by the numbers of their types. */
+  readonly serializers: Readonly<Record<number, ((value: unknown) => unknown) | undefined>>;
+  /** How texts become values. */
+  readonly parsers: Readonly<Record<number, (((text: string) => unknown) & { readonly array?: boolean }) | undefined>>;
+  readonly transform: SqlTransform;
   readonly [option: string]: unknown;
+}
+
+/** How names, values and rows are changed on their way from the server. */
+interface SqlTransform {
+  /** What an undefined value is sent as. */
+  readonly undefined?: unknown;
+  readonly column?: { readonly from?: ((name: string) => string) | undefined };
+  readonly value?: { readonly from?: ((value: unknown, column: SqlColumn) => unknown) | undefined };
+  readonly row?: { readonly from?: ((row: unknown) => unknown) | undefined };
 }
 
 /** One column, as `postgres` describes it. */
 export interface SqlColumn {
   readonly name: string;
   readonly type: number;
+  /** Number of its table; 0 for an expression. */
+  readonly table?: number;
+  /** Its place in the table, from 1; 0 for an expression. */
+  readonly number?: number;
+}
+
+/** A value with its type, as `sql.typed()` and `sql.array()` make it. */
+export interface SqlParameter {
+  readonly value: unknown;
+  readonly type: number;
+  /** Types of lists, by those of their elements. */
+  readonly array?: Readonly<Record<number, number | undefined>> | undefined;
 }
 
 /** The rows of one statement, with what the server said of them. */
@@ -90,6 +116,7 @@ export interface SqlInstance {
   readonly options: ReadOptions;
   readonly PostgresError: new (fields: Readonly<Record<string, string>>) => Error;
   unsafe(text: string, values?: unknown[], options?: { prepare?: boolean; simple?: boolean }): SqlQuery;
+  typed(value: unknown, type: number): SqlParameter & { readonly constructor: new (...given: never[]) => SqlParameter };
   end(options?: { timeout?: number }): Promise<void>;
 }
 

@@ -36,6 +36,14 @@ const FIELDS: Readonly<Record<string, string>> = {
   D: "detail",
   H: "hint",
   W: "where",
+  P: "position",
+  p: "internal_position",
+  q: "internal_query",
+  s: "schema_name",
+  t: "table_name",
+  c: "column_name",
+  d: "data type_name",
+  n: "constraint_name",
   F: "file",
   L: "line",
   R: "routine",
@@ -69,6 +77,8 @@ export class Wire {
   fatal: Readonly<Record<string, string>> | undefined;
   /** What a request to cancel must name. */
   key: Buffer | undefined;
+  /** What hears the link, in front of the driver. */
+  readonly listener: (chunk: Buffer) => void;
 
   constructor(link: Link) {
     const outward = new Frames(NONE, (type) => this.#written(type), true);
@@ -78,7 +88,8 @@ export class Wire {
       if (typeof given[0] !== "string") outward.take(given[0] as Buffer);
       return write.apply(link, given);
     };
-    link.on("data", (chunk: Buffer) => inward.take(chunk));
+    this.listener = (chunk) => inward.take(chunk);
+    link.on("data", this.listener);
     link.resume();
   }
 
@@ -110,6 +121,11 @@ export class Wire {
     else this.#waiting.push(then);
   }
 
+  /** A Sync that was written comes to nothing: the server throws it away while it waits for the rows of a COPY. */
+  ignoreSync(): void {
+    this.#owed = Math.max(0, this.#owed - 1);
+  }
+
   /** Hears notifications until the returned function is called. */
   onNotification(heard: (notification: DriverNotification) => void): () => void {
     this.#listeners.add(heard);
@@ -134,7 +150,7 @@ export class Wire {
     else if (type === BOUND) this.bound = true;
     else if (type === ERROR) {
       this.errors += 1;
-      const fields = fieldsOf(body);
+      const fields = errorFields(body);
       const severity = fields["severity"] ?? fields["severity_local"];
       if (severity === "FATAL" || severity === "PANIC") this.fatal = fields;
     } else if (type === KEY) this.key = Buffer.from(body);
@@ -155,7 +171,8 @@ export class Wire {
   }
 }
 
-function fieldsOf(body: Buffer): Readonly<Record<string, string>> {
+/** The fields of an ErrorResponse. */
+export function errorFields(body: Buffer): Readonly<Record<string, string>> {
   const fields: Record<string, string> = {};
   for (const field of body.toString("utf8").split("\0")) {
     const name = FIELDS[field.slice(0, 1)];

@@ -17,9 +17,9 @@ export type NodeRole = "primary" | "replica";
 export interface ClusterNode {
   /** `n1`, `n2` … in the order of `cluster.nodes`; also its `application_name` as a replica. */
   readonly name: string;
-  /** What it is now. */
+  /** What the kit last made of it: an old primary stays `primary` until it is told to follow another node. */
   readonly role: NodeRole;
-  /** How its server stands. */
+  /** Whether its server runs, is stopped, or hangs. */
   readonly state: NodeState;
   /** Of the postmaster; undefined while stopped. */
   readonly pid: number | undefined;
@@ -29,7 +29,7 @@ export interface ClusterNode {
   readonly connectionString: string;
   /** TCP port of the server itself: faults of the proxy do not reach it, replication uses it. */
   readonly directPort: number;
-  /** See `directPort`. */
+  /** The same past the proxy, by `directPort`. */
   readonly directConnectionString: string;
   /** The proxy between clients and it. */
   readonly proxy: FaultProxy;

@@ -28,7 +28,7 @@ export interface FaultsOptions {
 
 /** A policy that injects faults, such as `chaos()` of `@breakwater/policies`. */
 export interface PolicyFaults<Options extends object> {
-  /** Begins a fault. */
+  /** Begins a fault; what is returned counts its strikes and ends it. */
   inject(options: Options): FaultHand;
 }
 

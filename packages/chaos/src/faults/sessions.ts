@@ -5,7 +5,7 @@ import { until } from "../wait.ts";
 import type { FaultHand } from "./active-fault.ts";
 import { HeldSession } from "./held-session.ts";
 
-/** How many connection slots are taken. */
+/** Which connection slots are taken: all but so many. */
 export interface FillSlotsOptions {
   /** Slots for ordinary users that stay free; from 0. @default 0 */
   readonly leave?: number;
@@ -37,7 +37,7 @@ export type HoldLockOptions =
     }
   | { readonly statement: string };
 
-/** How many long statements run. */
+/** What runs for long, and how often at the same time. */
 export interface LongStatementOptions {
   /** @default one that sleeps for a day */
   readonly statement?: string;

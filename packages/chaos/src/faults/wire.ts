@@ -38,35 +38,35 @@ export interface SlowCloseOptions extends DirectionOption {
 
 /** Faults between clients and one server; see `FaultProxy` for what each one does. All begin at once. */
 export interface WireFaults {
-  /** Carries statements out and keeps their answers back, then cuts the connection. */
+  /** Has the server carry statements out, keeps their answers back, and cuts the connection. */
   dropReply(options: DropReplyOptions): ActiveFault;
-  /** The same for COMMIT. */
+  /** The same for COMMIT: the next one, once, unless the options say otherwise. */
   dropCommitReply(options?: DropCommitReplyOptions): ActiveFault;
-  /** Cuts the connection before a statement reaches the server. */
+  /** Cuts the connection, both ways, before a statement reaches the server. */
   cutBefore(options: FaultOptions): ActiveFault;
   /** Cuts it when a statement has been parsed but not executed. */
   cutAfterParse(options: FaultOptions): ActiveFault;
   /** Cuts it after a statement's answer, before the server says that it is ready. */
   cutBeforeReady(options: FaultOptions): ActiveFault;
-  /** Answers a statement with an error of our own, which the server never sees. */
+  /** Answers a statement with an error in place of running it; the transaction that it was in has failed. */
   inject(options: InjectOptions): ActiveFault;
-  /** Adds a notice to the answer of a statement. */
+  /** Adds a notice or warning to the answer of a statement, which runs as ever. */
   notice(options: NoticeOptions): ActiveFault;
-  /** Delays one kind of message. */
+  /** Delays one kind of message, and all that follows it on its connection. */
   delayMessage(options: DelayMessageOptions): ActiveFault;
-  /** Lets the server claim to be a standby, or not to be one. */
+  /** Tells all clients that the server is a standby, or is none, until the fault ends. @default standby true */
   pretendStandby(options?: { readonly standby?: boolean }): ActiveFault;
-  /** Delays everything. */
+  /** Delays all that arrives, by milliseconds. */
   latency(options: LatencyOptions): ActiveFault;
-  /** Lets nothing pass. */
+  /** Lets nothing pass until the fault ends; nothing is closed or lost. */
   freeze(options?: DirectionOption): ActiveFault;
-  /** Lets so many bytes pass in a second. */
+  /** Lets so many bytes pass in a second, each way of each connection. */
   bandwidth(options: BandwidthOptions): ActiveFault;
-  /** Cuts what passes into small pieces. */
+  /** Sends what passes on in pieces of at most so many bytes. */
   slice(options: SliceOptions): ActiveFault;
-  /** Delays the end of a connection. */
+  /** Delays the ends of connections, by whichever side, by milliseconds. */
   slowClose(options: SlowCloseOptions): ActiveFault;
-  /** Turns new connections away. */
+  /** Turns new connections away; those that there are go on. */
   refuse(options: { readonly mode: RefuseMode }): ActiveFault;
   /** Cuts all connections, once; the fault has ended when this returns. @default mode "reset" */
   cut(options?: { readonly mode?: CutMode }): ActiveFault;

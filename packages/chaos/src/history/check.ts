@@ -51,7 +51,7 @@ export interface CheckOptions {
 export interface HistoryReport {
   /** No violation was found, and none is hidden by a history that was cut short. See `notChecked` for what nobody looked at. */
   readonly passed: boolean;
-  /** Everything that was found. */
+  /** What was found and is forbidden; the rest of what was found is `allowed`. */
   readonly violations: readonly Violation[];
   /** Found, and not forbidden by `isolation` and `allow`. */
   readonly allowed: readonly Violation[];

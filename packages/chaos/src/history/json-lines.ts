@@ -31,7 +31,7 @@ interface Completion {
 
 /** A history, and what the database held in the end where that was written down with it. */
 export interface ImportedHistory {
-  /** The history. */
+  /** As it was recorded. */
   readonly history: History;
   /** What the database held in the end; undefined where that was not written down. */
   readonly finalState: FinalState | undefined;

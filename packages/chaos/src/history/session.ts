@@ -9,7 +9,7 @@ import type { ActionKind, Actions, ListElement, ListStep, Results } from "./oper
  * each read step, in their order.
  */
 export class HistorySession {
-  /** Its name. */
+  /** Stands beside each of its operations. */
   readonly name: string;
   readonly #history: History;
 

@@ -45,7 +45,7 @@ export type ViolationKind =
 
 /** Something that the database did and must not do. */
 export interface Violation {
-  /** Which rule was broken. */
+  /** Which guarantee was broken. */
   readonly kind: ViolationKind;
   /** What was found, in plain words, with the operations. */
   readonly message: string;

@@ -10,7 +10,7 @@ import { checkSqlstate } from "./strike.ts";
  */
 export type RefuseMode = "reset" | "fin" | { readonly sqlstate: string; readonly message: string };
 
-/** How often, how long and with what chance a fault strikes. */
+/** What is done to all that passes, and to new connections; what is left out is not changed. */
 export interface DisturbOptions {
   /** Which way, except for `refuse`. @default both */
   readonly direction?: Direction;

@@ -7,13 +7,13 @@ import type { Subject } from "./subject.ts";
 
 /** What a step that is a function can use. */
 export interface RunContext {
-  /** The servers. */
+  /** The servers that the run has started. */
   readonly cluster: Cluster;
-  /** The faults. */
+  /** Where faults are begun; those that are on end with the run. */
   readonly faults: Faults;
   /** What the subject was asked and what it said. */
   readonly history: History;
-  /** What is tried. */
+  /** What the load is put on. */
   readonly subject: Subject;
   /** Dice of this step, from 0 up to 1: the same for the same seed. */
   readonly random: () => number;

@@ -27,9 +27,9 @@ export interface RunSample {
   readonly atMs: number;
   /** Calls that were answered in it, by what their callers were told. */
   readonly ok: number;
-  /** Calls whose callers were told that they failed. */
+  /** Answered in it, with an error that says that nothing was kept. */
   readonly failed: number;
-  /** Calls whose callers were told that the outcome is unknown. */
+  /** Answered in it, with an error that leaves open what happened. */
   readonly unknown: number;
   /** Calls that ran at its end. */
   readonly running: number;
@@ -95,7 +95,7 @@ export interface RunStep {
   readonly fromMs: number;
   /** When it ended. */
   readonly toMs: number;
-  /** Why it could not be done. */
+  /** Why it is `unmet` or `broken`. */
   readonly error?: string;
 }
 
@@ -141,7 +141,7 @@ export type ExpectationKind =
 
 /** An error by its code. */
 export interface RunError {
-  /** Its code. */
+  /** Code of the error, or where it has none the beginning of what it says. */
   readonly code: string;
   /** How often callers were told it. */
   readonly count: number;
@@ -169,25 +169,25 @@ export interface RunRecord {
   readonly setupMs: number;
   /** Cluster, workload and expectations of the scenario, with their defaults. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** The course of the run, stretch by stretch. */
+  /** The course of the run: one stretch for each 200 ms. */
   readonly samples: readonly RunSample[];
   /** Over the whole run. */
   readonly latencies: Readonly<Partial<Record<CallAccess, Latencies>>>;
   /** The faults, in the order of their beginning. */
   readonly faults: readonly RunFault[];
-  /** How the nodes stood. */
+  /** How the nodes stood, each from the beginning to the end. */
   readonly nodes: readonly RunLane[];
-  /** How the breakers stood. */
+  /** How the breakers stood; empty for a subject that has none. */
   readonly breakers: readonly RunLane[];
-  /** What the subject told. */
+  /** What the subject told, where it lets itself be observed. */
   readonly events: readonly RunEvent[];
-  /** The steps that were done. */
+  /** The steps in the order of their ends, those that were skipped too. */
   readonly steps: readonly RunStep[];
   /** At most 500 of them; `violationCounts` counts all. */
   readonly violations: readonly RunViolation[];
   /** Violations by kind. */
   readonly violationCounts: Readonly<Record<string, number>>;
-  /** Errors that callers were told, by code. */
+  /** Errors that callers were told, by code, the most frequent first. */
   readonly errors: readonly RunError[];
   /** Calls of the whole run, by outcome. */
   readonly totals: {

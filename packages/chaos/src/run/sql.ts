@@ -21,13 +21,13 @@ export const workloadTables: string = `
 
 /** One statement of the load. */
 export interface WorkloadStatement {
-  /** Its text. */
+  /** SQL with `$1`, `$2` … for the values. */
   readonly text: string;
-  /** Its values, in order. */
+  /** One for each placeholder, in order. */
   readonly values: readonly unknown[];
-  /** Whether it reads or writes. */
+  /** A read may be sent to a replica. */
   readonly access: "read" | "write";
-  /** Who asks. */
+  /** Who asks: within one session reads must see its own writes. */
   readonly session: string;
 }
 
@@ -42,7 +42,7 @@ export interface SqlSubject {
   readonly prepare?: Subject["prepare"];
   readonly isUnknown?: Subject["isUnknown"];
   readonly observe?: Subject["observe"];
-  /** Closes it. */
+  /** Ends it with all its connections. */
   close(): Promise<void>;
 }
 

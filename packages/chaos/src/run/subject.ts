@@ -88,7 +88,7 @@ export interface Transfer {
   readonly from: string;
   /** The account that is paid. */
   readonly to: string;
-  /** How much. */
+  /** How much, a whole number. */
   readonly amount: number;
 }
 

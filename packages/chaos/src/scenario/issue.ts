@@ -6,7 +6,7 @@ export type ScenarioPath = readonly (string | number)[];
 
 /** One thing that is wrong. */
 export interface ScenarioIssue {
-  /** Where it is. */
+  /** Keys and places in lists that lead to it; empty for the scenario itself. */
   readonly path: ScenarioPath;
   /** Whether the key itself is meant or what stands behind it. */
   readonly at: "key" | "value";
@@ -31,7 +31,7 @@ export class ScenarioError extends Error {
   readonly code = "ERR_BREAKWATER_CHAOS_SCENARIO";
   /** Name of the file, or of the scenario. */
   readonly source: string;
-  /** Everything that is wrong. */
+  /** Everything that is wrong, in the order of the file. */
   readonly issues: readonly ScenarioIssue[];
 
   constructor(source: string, issues: readonly ScenarioIssue[]) {

@@ -25,7 +25,7 @@ export interface FaultPlace {
 
 /** Which statements a fault strikes: a pattern (letters' case does not count), each n-th, so many times, a share of them. */
 export interface StatementChoice {
-  /** What the statement's text must fit. */
+  /** Pattern of the statement's text: a text without regard to case, or a RegExp as it is. */
   readonly to: string | RegExp;
   /** Only each n-th of them. @default 1 */
   readonly every?: number;
@@ -46,11 +46,11 @@ interface ErrorText {
 
 /** What a step can be; each has exactly one of these keys. Faults are those of `Faults`, by the same names. */
 export interface StepActions {
-  /** Does nothing for so long. */
+  /** Does nothing for so long; faults and load go on. */
   readonly wait: Duration;
-  /** Waits for something to hold. */
+  /** Waits for a condition to hold, at most 10 seconds unless it says otherwise. */
   readonly until: Condition;
-  /** Does steps several times. */
+  /** Does the steps so many times, one round after the other. */
   readonly repeat: { readonly times: number; readonly steps: readonly Step[] };
   /** Ends faults by the names that `as` gave them, or all. */
   readonly end: string | readonly string[];
@@ -63,9 +63,9 @@ export interface StepActions {
   /** Lets the service's name stand for these nodes from now on; needs `service`. */
   readonly names: readonly Target[];
 
-  /** Keeps answers back and cuts the connection. */
+  /** Has the server carry the statement out, keeps its answer back, and cuts the connection. */
   readonly dropReply: StatementChoice & FaultPlace & { readonly wait?: "reply" | "none" };
-  /** Keeps the answer to COMMIT back and cuts the connection. */
+  /** The same for COMMIT: by default the next one, once. */
   readonly dropCommitReply: FaultStep<{
     readonly nth?: number;
     readonly times?: number;
@@ -73,15 +73,15 @@ export interface StepActions {
   }>;
   /** Cuts the connection before the statement reaches the server. */
   readonly cutBefore: StatementChoice & FaultPlace;
-  /** Cuts it when the statement has been parsed. */
+  /** Cuts it when the server has prepared the statement but not run it. */
   readonly cutAfterParse: StatementChoice & FaultPlace;
-  /** Cuts it after the answer, before the server is ready. */
+  /** Cuts it after the answer, before the server says that it is ready for more. */
   readonly cutBeforeReady: StatementChoice & FaultPlace;
-  /** Answers with an error that the server never sent. */
+  /** Answers the statement with an error in place of running it. */
   readonly inject: StatementChoice & FaultPlace & ErrorText & { readonly sqlstate: string };
-  /** Adds a notice to the answer. */
+  /** Adds a notice or warning to the answer of a statement, which runs as ever. */
   readonly notice: StatementChoice & FaultPlace & ErrorText;
-  /** Delays one kind of message. */
+  /** Delays one kind of message, and all that follows it on its connection. */
   readonly delayMessage: FaultPlace &
     OneDirection & {
       readonly message: string;
@@ -90,55 +90,59 @@ export interface StepActions {
       readonly times?: number;
       readonly probability?: number;
     };
-  /** Delays everything. */
+  /** Delays all that arrives, by milliseconds. */
   readonly latency: FaultPlace & OneDirection & { readonly ms: Duration; readonly jitterMs?: Duration };
-  /** Lets nothing pass. */
+  /** Lets nothing pass until the fault ends; nothing is closed or lost. */
   readonly freeze: FaultStep<OneDirection>;
-  /** Turns new connections away. */
+  /** Turns new connections away; those that there are go on. */
   readonly refuse: FaultPlace & {
     readonly mode: "reset" | "fin" | { readonly sqlstate: string; readonly message: string };
   };
-  /** Cuts the connections that there are. */
+  /** Cuts the connections that there are, once. @default mode "reset" */
   readonly cut: FaultStep<{ readonly mode?: "reset" | "fin" }>;
-  /** Lets so many bytes pass in a second. */
+  /** Lets so many bytes pass in a second, each way of each connection. */
   readonly bandwidth: FaultPlace & OneDirection & { readonly bytesPerSecond: number };
-  /** Cuts what passes into small pieces. */
+  /** Sends what passes on in pieces of at most so many bytes. */
   readonly slice: FaultPlace & OneDirection & { readonly bytes: number };
-  /** Delays the end of connections. */
+  /** Delays the ends of connections, by milliseconds. */
   readonly slowClose: FaultPlace & { readonly ms: Duration };
-  /** Lets the server claim to be a standby. */
+  /** Tells all clients that the server is a standby. */
   readonly pretendStandby: FaultStep;
 
-  /** Kills the server's processes. */
+  /** SIGKILL to all processes of the server; the end of the fault starts it again. */
   readonly kill: FaultStep;
-  /** Stops the server. */
+  /** Stops the server; the end of the fault starts it again. @default mode "fast" */
   readonly stop: FaultStep<{ readonly mode?: "smart" | "fast" | "immediate" }>;
-  /** Suspends the server's processes. */
+  /** Suspends all processes of the server: connections stay, nothing answers until the fault ends. */
   readonly hang: FaultStep;
-  /** Ends the backends that a condition of SQL fits. */
+  /** SIGKILL to one backend, the oldest that a condition on `pg_stat_activity` fits: all sessions end, the server recovers. */
   readonly killBackend: FaultPlace & { readonly where: string };
-  /** Promotes a replica. */
+  /** Makes a replica a primary, beside the one that there is; it is not undone. */
   readonly promote: FaultStep;
   /** Lets a replica receive but not apply. */
   readonly pauseReplay: FaultStep;
-  /** Lets a replica apply later. */
+  /** Lets a replica apply each commit so many milliseconds late. */
   readonly delayReplay: FaultPlace & { readonly ms: Duration };
-  /** Holds a replica so many bytes behind. */
+  /** Pauses a replica's replay, and has the primary write until it is so many bytes behind. */
   readonly lag: FaultPlace & { readonly bytes: number };
-  /** Takes the server's connection slots. */
+  /** Takes the connection slots of ordinary users that are free, all but `leave` (0) of them. */
   readonly fillSlots: FaultStep<{ readonly leave?: number }>;
-  /** Holds a lock on a table. */
+  /** Holds a lock on a table, in a transaction of its own. @default mode "ACCESS EXCLUSIVE" */
   readonly holdLock: FaultPlace & { readonly table: string; readonly mode?: string };
-  /** Runs long statements. */
+  /** Runs a statement that sleeps, on `count` (1) sessions of its own. */
   readonly longStatement: FaultStep<{ readonly count?: number }>;
-  /** Kills the primary and promotes a replica. */
+  /**
+   * Takes the primary down, or not (`none`), and promotes `to`; the end of the fault brings the old primary back as
+   * a replica.
+   * @default kill "kill"; to the replica that received most
+   */
   readonly failover: {
     readonly kill?: "kill" | "immediate" | "hang" | "none";
     readonly to?: Target;
     readonly as?: string;
     readonly for?: Duration;
   };
-  /** Hands the primary's role to a replica in good order. */
+  /** Swaps the roles of the primary and `to` without losing anything, once. @default to the replica that received most */
   readonly switchover: { readonly to?: Target; readonly as?: string; readonly for?: Duration };
 }
 
@@ -246,9 +250,9 @@ export interface ScenarioDefinition {
   readonly service?: { readonly nodes: readonly Target[] };
   /** The load that is put on the subject. @default a mix of all calls */
   readonly workload?: WorkloadOptions;
-  /** What happens, in order. */
+  /** What happens, one step after the other. */
   readonly steps: readonly Step[];
-  /** What must hold in the end. */
+  /** What must hold in the end. @default a history without violations, and at least one call that succeeded */
   readonly expect?: Expectations;
 }
 

@@ -66,11 +66,11 @@ export interface SimulationOptions {
   readonly only?: readonly number[];
   /** Processes, each with a stack of its own in front of the same servers. @default 1 */
   readonly processes?: number;
-  /** The servers. */
+  /** How many servers there are, and how they behave. @default one primary and two replicas */
   readonly nodes?: SimulatedNodesOptions;
   /** Most connections of one process to one server. @default 10 */
   readonly poolMax?: number;
-  /** What each call does. */
+  /** What the calls do, and how many there are at a time. @default something of everything */
   readonly workload?: SimulationWorkload;
   /** A script, or what one that is made up from the seed may hold; false for none. */
   readonly faults?: readonly Fault[] | { readonly max?: number; readonly kinds?: readonly FaultKind[] } | false;

@@ -30,11 +30,11 @@ export interface SimulatedNodes {
 
 /** What a stack is made of: policies that wait or draw must be given this clock and these dice. */
 export interface SimulatedProcess {
-  /** Pools to the servers. */
+  /** A pool to each server. */
   readonly nodes: SimulatedNodes;
-  /** The process's clock. */
+  /** Virtual time, as this process reads it. */
   readonly clock: ProcessClock;
-  /** The process's dice. */
+  /** Dice of this process alone: the same for the same seed. */
   readonly random: Random;
   /** Which of the processes it is, from 0. */
   readonly process: number;

@@ -12,17 +12,17 @@ export interface SeriesPoint {
   readonly failed: number;
   /** Calls whose callers were told that the outcome is unknown. */
   readonly unknown: number;
-  /** How long the calls took that were answered well, in milliseconds; undefined when there was none. */
+  /** Half of the calls that were answered well took no longer, in milliseconds; undefined when there was none. */
   readonly p50Ms: number | undefined;
-  /** See `p50Ms`. */
+  /** The same of 95 in a hundred. */
   readonly p95Ms: number | undefined;
-  /** See `p50Ms`. */
+  /** The same of 99 in a hundred. */
   readonly p99Ms: number | undefined;
   /** Attempts to connect that began in it. */
   readonly connects: number;
-  /** Operations that began on a connection, probes aside, and those of them that were not the first attempt. */
+  /** Operations that began on a connection, probes aside. */
   readonly attempts: number;
-  /** See `attempts`. */
+  /** Those of `attempts` that were not the first of their call. */
   readonly retries: number;
 }
 

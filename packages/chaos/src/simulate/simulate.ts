@@ -23,11 +23,11 @@ export interface SimulationReport {
   readonly ok: boolean;
   /** The seed of the run. */
   readonly seed: number;
-  /** What is needed to see it again. */
+  /** Give it to `replay` to see the run again. */
   readonly script: SimulationScript;
   /** What was broken, at most 100 of it; `violationCount` counts all. */
   readonly violations: readonly SimulationViolation[];
-  /** How much was broken. */
+  /** How many there are in all. */
   readonly violationCount: number;
   /** What happened, as `MICROSECONDS WHAT`; the last lines of a long run. The same for the same seed, byte for byte. */
   readonly trace: readonly string[];
@@ -49,19 +49,19 @@ export interface SimulationStats {
   readonly calls: number;
   /** Calls that were answered well. */
   readonly ok: number;
-  /** Calls that failed. */
+  /** Calls whose callers were told that they failed. */
   readonly failed: number;
-  /** Calls whose outcome is unknown. */
+  /** Calls whose callers were told that the outcome is unknown. */
   readonly unknown: number;
-  /** Operations that began on a connection, probes aside, and those of them that were not the first attempt. */
+  /** Operations that began on a connection, probes aside. */
   readonly attempts: number;
-  /** See `attempts`. */
+  /** Those of `attempts` that were not the first of their call. */
   readonly retries: number;
-  /** Connections that were asked for. */
+  /** Attempts to connect. */
   readonly connects: number;
-  /** Replicas that became the primary. */
+  /** How often a replica became the primary. */
   readonly promotions: number;
-  /** Things that happened in virtual time. */
+  /** Timers of virtual time that went off. */
   readonly events: number;
   /** Virtual time that passed, in milliseconds. */
   readonly virtualMs: number;

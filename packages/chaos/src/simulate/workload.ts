@@ -9,9 +9,9 @@ import type { ProcessClock } from "./virtual-clock.ts";
 export interface SimulatedCall {
   /** The stack of the call's process, in one of its sessions. */
   readonly database: Database;
-  /** The process's clock. */
+  /** Virtual time, as the call's process reads it. */
   readonly clock: ProcessClock;
-  /** The call's dice. */
+  /** Dice of this call alone: the same for the same seed. */
   readonly random: Random;
   /** Which call it is, from 0. */
   readonly index: number;

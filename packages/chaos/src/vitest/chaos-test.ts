@@ -15,13 +15,13 @@ import { History, type HistoryOptions } from "../history/history.ts";
 export interface ChaosFixtures {
   /** How the cluster is made: `chaosTest.extend({ clusterOptions: { replicas: 1 } })`. @default one primary, two replicas */
   clusterOptions: ClusterOptions;
-  /** The cluster, which the tests of a file share. */
+  /** Started when a test names it, for this test alone; closed when it has ended. */
   cluster: Cluster;
   /** Faults of that cluster on all levels; those that are on end with the test. */
   faults: Faults;
   /** What the history begins with. @default an empty database */
   historyOptions: HistoryOptions;
-  /** The history of one test, checked when it ends. */
+  /** Empty at the beginning of each test, and of this test alone. It is for the test to have it checked. */
   history: History;
   /** BREAKWATER_SEED of the environment, else a random number; printed when a test that names it fails. 0 to 4,294,967,295. */
   seed: number;

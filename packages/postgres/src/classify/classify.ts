@@ -12,9 +12,9 @@ const scanner = new Scanner();
 const cache = new GenerationalCache<Inspection>();
 
 /**
- * Says what may be done with the text `sql`: `read` may be sent to a hot-standby replica and repeated, since it changes nothing and
- * means the same there; `session` touches or depends on the state of one connection; `write` is everything else, also what
- * is in doubt. Of several statements the strictest counts: session before write before read.
+ * Says what may be done with the text `sql`: `read` may be sent to a hot-standby replica and repeated, since it changes
+ * nothing and means the same there; `session` touches or depends on the state of one connection; `write` is everything
+ * else, also what is in doubt. Of several statements the strictest counts: session before write before read.
  */
 export function classify(sql: string): StatementClass {
   return inspect(sql).class;

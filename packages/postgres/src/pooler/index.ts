@@ -1,1 +1,1 @@
-export { Pooler, type PoolerOption } from "./opener.ts";
+export { Pooler, type PoolerLimits, type PoolerOption, type PoolerQuestions } from "./opener.ts";

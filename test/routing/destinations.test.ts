@@ -3,8 +3,10 @@
  */
 import { type Cluster, startCluster } from "@breakwater/chaos";
 import { type Database, database } from "@breakwater/core";
+import { asPgPool } from "@breakwater/pg";
 import { destinations } from "@breakwater/policies";
 import { breakwater } from "breakwater";
+import { statusHandler } from "breakwater/status";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { noConnectionLeft, stackOn, through } from "../support/database.ts";
 
@@ -64,6 +66,12 @@ describe("several databases behind one face", () => {
     for await (const row of db.with({ label: "audit", access: "write" }).stream("SELECT inet_server_port() AS port"))
       streamed.push(row);
     expect(streamed).toEqual([{ port: there }]);
+    using status = statusHandler(db);
+    const [report] = status.report().databases;
+    // What only the router of each knows.
+    expect(report?.nodes.map(({ name, weight }) => [name.split("/")[0], weight])).toEqual(
+      ["shop", "shop", "archive", "archive"].map((name) => [name, 1]),
+    );
   });
 
   it("reads own writes from the replicas of each, and tells the histories apart", async () => {
@@ -102,6 +110,31 @@ describe("several databases behind one face", () => {
     );
     expect(db.stats().policies[0]).toMatchObject({ open: TENANTS.length });
     await expect(db.with({ tenant: "nobody" }).query("SELECT 1")).rejects.toMatchObject({ code: "3D000" });
+  });
+
+  it("goes on listening when the destination is closed and made again", async () => {
+    const tenant = TENANTS[0] as string;
+    const own = db.with({ tenant });
+    const [gap, heard] = [Promise.withResolvers<unknown>(), Promise.withResolvers<string>()];
+    await using _ = await own.listen("news", ({ payload }) => heard.resolve(payload), { onGap: gap.resolve });
+    expect(await db.controls.get("destinations").act("close", tenant, { drainMs: 0 })).toBe(true);
+    expect(await gap.promise).toMatchObject({ channel: "news" });
+    await own.notify("news", "again");
+    expect(await heard.promise).toBe("again");
+  });
+
+  it("stands behind a pg.Pool, of one destination or of a session there", async () => {
+    for (const face of [db.with({ destination: "archive" }), db.session().with({ label: "audit" })]) {
+      const pool = asPgPool(face);
+      const { rows } = await pool.query("SELECT inet_server_port() AS port");
+      const client = await pool.connect();
+      const lent = await client.query("SELECT inet_server_port() AS port");
+      client.release();
+      const ports = [archive.primary.directPort, archive.replicas[0]?.directPort];
+      expect(ports).toContain(rows[0].port);
+      expect(ports).toContain(lent.rows[0].port);
+      await pool.end();
+    }
   });
 
   it("serves the others while one of them fails over", async () => {

@@ -217,6 +217,30 @@ describe.each(ways)("status handler by %s", (_, make) => {
     expect((await any("/readyz", { headers: { host: "10.1.2.3" } })).status).toBe(200);
   });
 
+  it("takes what a proxy passes on for what it says of the sender", async () => {
+    const ask = await make(fake(), {});
+    const status = async (headers: Record<string, string>): Promise<number> =>
+      (await ask("/status.json", { headers })).status;
+    for (const headers of [
+      { "x-forwarded-for": "203.0.113.7" },
+      { "x-forwarded-for": "127.0.0.1, 203.0.113.7:4711" },
+      { "x-forwarded-for": "unknown" },
+      { "x-real-ip": "10.0.0.1" },
+      { forwarded: 'for=127.0.0.1;proto=http, for="[2001:db8::1]:4711"' },
+      { forwarded: "by=127.0.0.1; For=_hidden" },
+    ])
+      expect([headers, await status(headers)]).toEqual([headers, 403]);
+    for (const headers of [
+      { "x-forwarded-for": "127.0.0.1, ::1, ::ffff:127.0.0.1" },
+      { "x-forwarded-for": "[::1]:80,127.0.0.1:80" },
+      { forwarded: 'proto=http;for="[::1]:4711";host=localhost, for=127.0.0.1:80' },
+      { forwarded: "proto=https" },
+    ])
+      expect([headers, await status(headers)]).toEqual([headers, 200]);
+    const named = await make(fake(), { hosts: "any", read: "anyone" });
+    expect((await named("/status.json", { headers: { "x-forwarded-for": "203.0.113.7" } })).status).toBe(200);
+  });
+
   it("lets only those with the token read, where it is to be so", async () => {
     const ask = await make(fake(), { token: TOKEN, read: "token" });
     expect((await ask("/status.json")).status).toBe(401);

@@ -72,7 +72,10 @@ describe("breakwater top", () => {
     const free = await served();
     await free.close();
     const [page, moved] = [await answering(200, "<html>"), await answering(302, "")];
-    const expected: readonly [readonly string[], number, RegExp][] = [
+    const hostile = await answering(403, JSON.stringify({ error: "\u001B]0;owned\u0007 no \u009B2J" }));
+    const shapeless = ["null", "{}", '{"name":"a","nodes":7}'].map((each) => `{"format":1,"databases":[${each}]}`);
+    const broken = await Promise.all(shapeless.map((body) => answering(200, body)));
+    const expected: [readonly string[], number, RegExp][] = [
       [["--help"], 0, /^$/],
       [[], 2, /needs one address/],
       [["a", "b"], 2, /needs one address/],
@@ -85,7 +88,10 @@ describe("breakwater top", () => {
       [[page], 3, /no status of a kind/],
       [[moved], 3, /302/],
       [[free.url, "--once"], 3, /ECONNREFUSED/],
+      [[hostile], 3, /gave no status: 403: \?\]0;owned\? no \?2J\n$/],
     ];
+    const unread = /^breakwater: [^\n]+: the status cannot be read \([^\n]+\)\n$/;
+    for (const one of broken) expected.push([[one], 3, unread]);
     const found = await Promise.all(expected.map(([given]) => command(ROOT, "top", ...given)));
     expect(found.map(({ code }) => code)).toEqual(expected.map(([, code]) => code));
     for (const [index, { error }] of found.entries()) expect(error).toMatch(expected[index]![2]);
@@ -116,7 +122,7 @@ describe("breakwater top", () => {
       expect(await ended).toBe(0);
       expect(out).toContain("\u001B[?1049h\u001B[?25l");
       expect(out).toContain("\u001B[1m");
-      expect(out.trimEnd().endsWith("\u001B[?25h\u001B[?1049l")).toBe(true);
+      expect(out.trimEnd().endsWith("\u001B[?7h\u001B[?25h\u001B[?1049l")).toBe(true);
     },
   );
 });

@@ -514,7 +514,7 @@
   const next = () => {
     clearTimeout(state.timer);
     if (state.paused || document.hidden || live.dataset.live === "") return;
-    state.timer = setTimeout(ask, Math.min(MAX_PAUSE_MS, EVERY_MS * 2 ** Math.min(4, state.failures)));
+    state.timer = setTimeout(() => void ask(), Math.min(MAX_PAUSE_MS, EVERY_MS * 2 ** Math.min(4, state.failures)));
   };
 
   /** Does something, and shows what came of it. True when it was done. */

@@ -29,6 +29,8 @@ export { toStatement } from "./face/statement.ts";
 export * from "./measure/histogram.ts";
 export * from "./measure/metrics.ts";
 export * from "./measure/monitor.ts";
+export * from "./measure/routers.ts";
+export * from "./measure/sums.ts";
 export * from "./measure/recent-latencies.ts";
 export * from "./measure/sizing.ts";
 export * from "./store/connection-opener.ts";

@@ -5,15 +5,15 @@ import { type Access, type Operation, text } from "@breakwater/core";
 
 /** What a rule sees of a call. */
 export interface RuleCall {
-  /** The statement's text; undefined for a transaction and a borrowed connection. */
+  /** The statement's text; undefined for a transaction, and for a connection that is not borrowed for one statement. */
   readonly text: string | undefined;
   /** Which of the three kinds of call it is. */
   readonly kind: Operation<unknown>["kind"];
   /** The call's label; undefined when it has none. */
   readonly label: string | undefined;
-  /** On whose behalf the call is made. */
+  /** On whose behalf the call is made; undefined where nobody said so. */
   readonly tenant: string | undefined;
-  /** What the dialect made of it. */
+  /** Whether it reads or writes, by the caller's word or, where there is none, by the text. */
   readonly access: Access;
 }
 
@@ -21,16 +21,16 @@ export interface RuleCall {
 export interface CallMatch {
   /** A pattern for the statement's text; a text with `*` for any characters, in any case; or a function. */
   readonly match?: RegExp | string | ((call: RuleCall) => boolean);
-  /** The call's label. */
+  /** Only calls of this label. */
   readonly label?: string;
-  /** On whose behalf the call is made. */
+  /** Only calls that are made on behalf of this one. */
   readonly tenant?: string;
 }
 
 /** Whether a rule is for a call. */
 export type CallMatcher = (call: RuleCall) => boolean;
 
-/** Names of the options. */
+/** The conditions by name, for the check of a rule that has more options. */
 export const MATCH_OPTIONS = ["match", "label", "tenant"] as const;
 
 /** What rules see of an operation. */

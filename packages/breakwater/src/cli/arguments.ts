@@ -1,6 +1,6 @@
 /** What `breakwater chaos` is told. */
 import { parseArgs } from "node:util";
-import { UsageError } from "./usage.ts";
+import { parsedBy, UsageError } from "./usage.ts";
 
 /** A run as it was asked for. */
 export interface RunArguments {
@@ -28,7 +28,7 @@ const MAX_SEED = 0xffff_ffff;
 
 /** @throws UsageError naming the option. */
 export function chaosArguments(given: readonly string[]): ChaosArguments {
-  const { values, positionals } = parsed(given);
+  const { values, positionals } = parsedBy(parse, given);
   const seed = values.seed === undefined ? undefined : seedOf("--seed", values.seed);
   return {
     scenarios: positionals,
@@ -57,18 +57,10 @@ function whole(name: string, given: string, min: number, max: number): number {
   throw new UsageError(`${name} must be a whole number from ${min} to ${max}, got "${given}"`);
 }
 
-function parsed(given: readonly string[]): ReturnType<typeof parse> {
-  try {
-    return parse(given);
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
 // oxlint-disable-next-line typescript/explicit-function-return-type -- the options say what comes back
-function parse(given: readonly string[]) {
+function parse(args: string[]) {
   return parseArgs({
-    args: [...given],
+    args,
     allowPositionals: true,
     options: {
       against: { type: "string", multiple: true },

@@ -10,6 +10,8 @@ const OURS: readonly string[] = ["PipeWrap", "TTYWrap"];
 
 async function main(given: readonly string[]): Promise<number> {
   const [command, ...rest] = given;
+  // What was said may hold a password, and lists of processes show it.
+  if (command === "doctor" || command === "top") process.title = `breakwater ${command}`;
   switch (command) {
     case "chaos":
       return chaos(rest);

@@ -5,6 +5,16 @@ export class UsageError extends Error {
   override readonly name: string = "UsageError";
 }
 
+/** What a parser of options says. @throws UsageError for what it does not take, without what may be a connection string. */
+export function parsedBy<T>(parse: (given: string[]) => T, given: readonly string[]): T {
+  try {
+    return parse([...given]);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new UsageError(message.replace(/\S*:\/\/\S*/g, "…"));
+  }
+}
+
 /** Exit codes, for CI. */
 export const EXIT = { passed: 0, violated: 1, usage: 2, notRun: 3, interrupted: 130 } as const;
 

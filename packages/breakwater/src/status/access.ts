@@ -30,14 +30,15 @@ export class Access {
     this.#token = options.token === undefined ? undefined : digest(options.token);
   }
 
-  /** Whether the request may come in at all. */
-  enters({ hosts, peer }: Asked): Refusal | undefined {
+  /** Why a request may not come in at all; undefined when it may. */
+  enters({ header, hosts, peer }: Asked): Refusal | undefined {
     const { hosts: allowed } = this.#options;
     if (allowed === "any") return undefined;
     const isKnown = (host: string): boolean => isLoopbackName(host) || allowed?.has(host) === true;
     const names = hosts.map(nameOf);
     if (names.length === 0 || !names.every(isKnown)) return { status: 403, error: "this host name is not allowed" };
-    if (allowed === undefined && peer !== undefined && !isLoopbackAddress(peer))
+    const senders = [...(peer === undefined ? [] : [peer]), ...forwardedFor(header)];
+    if (allowed === undefined && !senders.every(isLoopbackAddress))
       return { status: 403, error: "only from this machine, unless hosts are named" };
     return undefined;
   }
@@ -79,6 +80,20 @@ function hostOf(origin: string): string {
 function nameOf(host: string): string {
   const name = /^(\[[0-9a-f:.]+\]|[^:/@\\\s]+)(?::\d+)?$/i.exec(host)?.[1] ?? "";
   return name.toLowerCase().replace(/\.$/, "");
+}
+
+/** For whom a proxy says that it asks (RFC 7239, and what was there before). Who asks can add to it, and not take away. */
+function forwardedFor(header: Asked["header"]): readonly string[] {
+  const named = [...(header("forwarded") ?? "").matchAll(/for *= *("[^"]*"|[^;,]*)/gi)].map(([, one = ""]) => one);
+  const listed = ["x-forwarded-for", "x-real-ip"].flatMap((name) => header(name)?.split(",") ?? []);
+  // With or without quotes, brackets and port.
+  return [...named, ...listed].map((one) =>
+    one
+      .trim()
+      .replace(/^"(.*)"$/, "$1")
+      .replace(/^\[(.*)\](?::\d+)?$/, "$1")
+      .replace(/^([\d.]+):\d+$/, "$1"),
+  );
 }
 
 /** Names that lead to the machine that they are used on, whatever a name server says (RFC 6761, 6.3). */

@@ -11,7 +11,10 @@ import type { StatusReport } from "./report.ts";
 export interface StatusHandler {
   /** For `node:http` and whatever hands on its requests: `createServer(status.node)`, `app.use("/status", status.node)`. */
   readonly node: (request: IncomingMessage, response: ServerResponse) => void;
-  /** For servers that speak Fetch: Hono, Bun, Deno, edge functions. Never rejects. */
+  /**
+   * For servers that speak Fetch: Hono, Bun, Deno, edge functions. Never rejects. A request does not say where it comes from,
+   * and names of this machine can be claimed: where others reach the server, give `hosts` or `read: "token"`.
+   */
   readonly fetch: (request: Request) => Promise<Response>;
   /** What `status.json` says, for a route of one's own. */
   report(): StatusReport;

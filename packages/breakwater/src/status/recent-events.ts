@@ -165,7 +165,8 @@ export function lineOf(fields: Readonly<Record<string, unknown>>): string {
 
 function shownAs(value: unknown): string {
   if (typeof value === "number") return String(Math.round(value * 100) / 100);
-  if (typeof value === "string" || typeof value === "boolean") return String(value);
+  if (typeof value === "string") return value.slice(0, MAX_TEXT + 1);
+  if (typeof value === "boolean") return String(value);
   if (typeof value !== "object" || value === null) return "";
   const { name, code, reason, message, phase } = value as Readonly<Record<string, unknown>>;
   // An error, or what one means, as `logEvents` tells them.

@@ -22,13 +22,14 @@ export interface DatabaseReport {
   /** Differs from all others of the report. */
   readonly name: string;
   /**
-   * `ok`: every node answers; `degraded`: one does not, or its breaker refuses calls; `down`: there is no primary;
-   * `unknown`: nobody has asked for anything yet. What was seen, nothing is asked of the database for it.
+   * `ok`: every node answers, its breaker is closed, and none is fenced; `degraded`: it is not so, but a primary answers, or
+   * what has no router has connections; `down`: no primary answers; `unknown`: nobody has asked for anything yet. What was
+   * seen: nothing is asked of the database for it.
    */
   readonly status: "ok" | "degraded" | "down" | "unknown";
   /** What stands in the stack, from the outside in, up to the router. */
   readonly stack: readonly string[];
-  /** Calls that wait for a node: there is no primary. */
+  /** Calls that wait for a node that can serve them, such as writes while there is no primary; 0 without a router. */
   readonly waitingForNode: number;
   /** Sums over all nodes, as are `recent` and `total`. */
   readonly pool: PoolReport;
@@ -52,7 +53,7 @@ export interface NodeReport {
   readonly name: string;
   /** As observed; `unknown` while fenced, and for a pool without a router. */
   readonly role: "primary" | "replica" | "unknown";
-  /** Whether it answers. */
+  /** Whether it answered when it was last looked at; without a router `up` while it has connections. `unknown` before. */
   readonly state: "up" | "down" | "unknown";
   /** State of its circuit breaker: `closed`, `open`, `half-open` or `isolated`; null where it has none. */
   readonly breaker: string | null;
@@ -116,7 +117,7 @@ export interface PeriodReport {
   readonly calls: number;
   /** Calls of these that were rejected. */
   readonly failed: number;
-  /** The same per second. */
+  /** Calls that ended, per second. */
   readonly callsPerSecond: number;
   /** How long calls held their connection. */
   readonly latency: LatencyReport;

@@ -1,7 +1,16 @@
 /**
  * One stack that is shown: what it says of itself, put into the shape of the report.
  */
-import type { Clock, Control, Database, NodeStats, PolicyStats, PoolStats } from "@breakwater/core";
+import {
+  type Clock,
+  type Control,
+  type Database,
+  type NodeStanding,
+  type NodeStats,
+  type PolicyStats,
+  type PoolStats,
+  routersStanding,
+} from "@breakwater/core";
 import { latencyOf, RecentCalls } from "./recent-calls.ts";
 import { type EventNumbers, RecentEvents } from "./recent-events.ts";
 import type {
@@ -13,18 +22,6 @@ import type {
   PoolReport,
   TotalReport,
 } from "./report.ts";
-
-/** What a router says of a node, in its statistics. */
-interface NodeDetails {
-  readonly weight?: number;
-  readonly draining?: boolean;
-  readonly ejected?: boolean;
-  readonly late?: boolean;
-  readonly fenced?: boolean;
-  readonly starting?: boolean;
-  readonly lagMs?: number;
-  readonly lagBytes?: number;
-}
 
 /** Most counters of one policy that are shown, and longest word. */
 const MAX_COUNTERS = 40;
@@ -49,18 +46,18 @@ export class Watched {
   report(): DatabaseReport {
     const stats = this.db.stats();
     const recent = this.#calls.look(stats, this.#clock.now());
-    const router = stats.policies.find(({ policy }) => policy === "router");
-    const details = (router?.["nodes"] ?? {}) as Readonly<Record<string, NodeDetails>>;
+    const { nodes: standing, waitingForNode = 0 } = routersStanding(stats);
     const nodes =
       stats.nodes.length > 0
-        ? stats.nodes.map((node) => nodeOf(node, details[node.name] ?? {}, recent.nodes.get(node.name) ?? recent.all))
+        ? stats.nodes.map((node) =>
+            nodeOf(node, standing.get(node.name) ?? {}, recent.nodes.get(node.name) ?? recent.all),
+          )
         : [lonePool(stats, recent.all)];
-    const waiting = router?.["waitingForNode"];
     return {
       name: this.name,
       status: statusOf(nodes, stats.nodes.length > 0),
       stack: stats.policies.map(({ policy }) => policy),
-      waitingForNode: typeof waiting === "number" ? waiting : 0,
+      waitingForNode,
       pool: poolOf(stats),
       recent: recent.all,
       total: totalOf(stats),
@@ -76,7 +73,7 @@ export class Watched {
   }
 }
 
-function nodeOf({ name, role, state, pool }: NodeStats, details: NodeDetails, recent: PeriodReport): NodeReport {
+function nodeOf({ name, role, state, pool }: NodeStats, details: NodeStanding, recent: PeriodReport): NodeReport {
   const { weight, lagMs, lagBytes } = details;
   return {
     name,

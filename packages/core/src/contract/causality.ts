@@ -32,6 +32,13 @@ function parseToken(token: string): TokenContent {
   return { point, unplaced: more !== undefined };
 }
 
+/** Most databases beside its own of which one keeps count. */
+const MAX_OTHERS = 10_000;
+/** Longest token, in characters: with a name and what belongs to it, it has room in a cookie (RFC 6265, 6.1: 4096 bytes). */
+const MAX_TOKEN = 3_000;
+/** Stands in a token for the databases of which nothing is told: what was done there is not known any more. */
+const FORGOTTEN = "&+";
+
 function notAToken(): RangeError {
   return new RangeError("a causal token must be a text that a session's token gave");
 }
@@ -64,8 +71,13 @@ export class Causality {
   // Writes that were acknowledged without their position, and how many of them a later position has covered.
   #written = 0;
   #placed = 0;
-  // Of the databases beside it, by the names of their destinations.
+  // Of the databases beside it, by the names of their destinations, the one asked for last at the end.
   #others: Map<string, Causality> | undefined;
+  #latest: string | undefined;
+  // Whether there were others that had to make room: of a database that is not among them, anything may have been seen.
+  #forgets = false;
+  // Once this one had to make room: who keeps count in its place, for the calls that are still under way.
+  #successor: (() => Causality) | undefined;
 
   constructor(monotonic: boolean, token?: string) {
     this.monotonic = monotonic;
@@ -89,8 +101,9 @@ export class Causality {
 
   /** A write was acknowledged, and with its position or without. */
   wrote(point?: HistoryPoint): void {
-    if (point === undefined) this.#written += 1;
-    else this.include(point);
+    if (point !== undefined) return this.include(point);
+    this.#written += 1;
+    this.#successor?.().wrote();
   }
 
   /** All that had been written at `mark` is included in this point. */
@@ -107,27 +120,58 @@ export class Causality {
       point.timeline > known.timeline ||
       (point.timeline === known.timeline && point.position > known.position);
     if (later) this.#point = point;
+    this.#successor?.().include(point);
   }
 
-  /** The same of another database, where one stack leads to several: their histories cannot be compared. */
+  /**
+   * The same of another database, where one stack leads to several: their histories cannot be compared. Of so many that they
+   * are not kept apart any more, the one asked for least lately is taken for one that has been written to at an unknown
+   * position: nothing is missed, it has to be asked for its position anew.
+   */
   of(destination: string): Causality {
     const others = (this.#others ??= new Map());
-    let other = others.get(destination);
-    if (other === undefined) others.set(destination, (other = new Causality(this.monotonic)));
+    const known = others.get(destination);
+    if (known !== undefined && destination === this.#latest) return known;
+    const other = known ?? new Causality(this.monotonic);
+    if (known === undefined && this.#forgets) other.wrote();
+    others.delete(destination);
+    others.set(destination, other);
+    this.#latest = destination;
+    if (others.size > MAX_OTHERS) this.#forgetOne(others);
     return other;
+  }
+
+  #forgetOne(others: Map<string, Causality>): void {
+    for (const [name, oldest] of others) {
+      others.delete(name);
+      // One that has only been read from has seen something, too.
+      if (!oldest.#isNew || oldest.lastRead !== undefined) this.#forgets = true;
+      oldest.#successor = () => this.of(name);
+      return;
+    }
   }
 
   /** Includes what another process has seen, all or nothing. @throws RangeError when the text is no token. */
   merge(token: string): void {
-    if (typeof token !== "string") throw notAToken();
-    const [own = "", ...rest] = token.split("&");
+    if (typeof token !== "string" || token.length > MAX_TOKEN) throw notAToken();
+    const forgets = token.endsWith(FORGOTTEN);
+    const [own = "", ...rest] = (forgets ? token.slice(0, -FORGOTTEN.length) : token).split("&");
     const content = parseToken(own);
     const others = rest.map((part): [string, TokenContent] => {
-      const [name = "", other = ""] = part.split("=");
+      const [name = "", other = "", ...more] = part.split("=");
+      if (more.length > 0) throw notAToken();
       return [parseName(name), parseToken(other)];
     });
     this.#take(content);
-    for (const [name, other] of others) this.of(name).#take(other);
+    if (forgets) this.#forgetOthers();
+    // The one that was asked for last stands first.
+    for (const [name, other] of others.toReversed()) this.of(name).#take(other);
+  }
+
+  /** Somebody has seen more than is told: of every database, whether it is known here or not. */
+  #forgetOthers(): void {
+    this.#forgets = true;
+    for (const other of this.#others?.values() ?? []) other.wrote();
   }
 
   #take({ point, unplaced }: TokenContent): void {
@@ -135,12 +179,28 @@ export class Causality {
     if (unplaced) this.wrote();
   }
 
-  /** The point, and those of the databases beside it, as an opaque text for another process: a header, a cookie, a message. */
+  /**
+   * The point, and those of the databases beside it, as an opaque text for another process: a header, a cookie, a message. At
+   * most 3000 characters: where there are too many databases for that, those asked for last are told, the last first.
+   */
   get token(): string {
-    const others = [...(this.#others ?? [])]
-      .filter(([, { point, unplaced }]) => point !== undefined || unplaced)
-      .map(([name, other]) => `&${encodeURIComponent(name)}=${other.#own}`);
-    return `${this.#own}${others.join("")}`;
+    let token = this.#own;
+    let forgets = this.#forgets;
+    // Each part may be followed by no other than what says that there are more.
+    const most = MAX_TOKEN - FORGOTTEN.length;
+    for (const [name, other] of [...(this.#others ?? [])].toReversed()) {
+      if (other.#isNew) continue;
+      const part = `&${encodeURIComponent(name.toWellFormed())}=${other.#own}`;
+      forgets ||= token.length + part.length > most;
+      if (token.length + part.length > most) break;
+      token += part;
+    }
+    return forgets ? token + FORGOTTEN : token;
+  }
+
+  /** Whether nothing has been written or seen. */
+  get #isNew(): boolean {
+    return this.#point === undefined && !this.unplaced;
   }
 
   get #own(): string {

@@ -12,7 +12,7 @@ export type StatementClass = "read" | "write" | "session";
 
 /** What a node says of itself. */
 export interface NodeState {
-  /** Whether it is the primary. */
+  /** `primary` where it takes writes now. */
   readonly role: "primary" | "replica";
   /** Which cluster the node belongs to, by the identifier that it was made with; undefined where none is told. */
   readonly systemId: string | undefined;
@@ -35,9 +35,9 @@ export interface TransactionTexts {
   limit?(ms: number): string;
   /** The same as one statement with values, whose text does not change. */
   limitStatement?(ms: number): Statement;
-  /** Text that commits. */
+  /** Text that commits it. */
   readonly commit: string;
-  /** Text that rolls back. */
+  /** Text that undoes all of it. */
   readonly rollback: string;
   /** Text that sets a savepoint of this name. */
   savepoint(name: string): string;
@@ -66,11 +66,14 @@ export interface TransactionResolution {
   /** That and the limit of `TransactionTexts` as one statement with values, whose text does not change. */
   identityAndLimit?(ms: number): Statement;
   /**
-   * Who the transaction is, from the answer to that text. Asks the connection for its server's incarnation if it has
-   * not been asked before.
+   * Which life of its server a connection belongs to, asked once and remembered; empty where that is not known. Called
+   * before BEGIN.
    */
   incarnation(connection: Connection): Promise<string>;
-  /** Asks the open transaction who it is; `incarnation` is what the same connection answered before. */
+  /**
+   * Who the transaction is, read out of the answer to BEGIN and `identityText`; asks nothing. `incarnation` is what the
+   * same connection gave before. Undefined where that cannot be told.
+   */
   identity(
     begun: QueryResult,
     incarnation: string,
@@ -117,9 +120,9 @@ export interface FunctionCatalog {
 
 /** How notifications are sent and heard. Each throws an OptionError for what cannot be the name of a channel. */
 export interface NotificationTexts {
-  /** Text that begins to listen to a channel. */
+  /** Text by which a connection begins to hear a channel. */
   listen(channel: string): string;
-  /** Text that ends it. */
+  /** Text by which it hears the channel no more. */
   unlisten(channel: string): string;
   /** Statement that sends `payload` to a channel. */
   notify(channel: string, payload: string): Statement;

@@ -45,9 +45,9 @@ export interface DriverAbilities {
 
 /** Who waits for the answer to a statement. Exactly one of the two is called, once, and never while it is being sent. */
 export interface StatementReceiver {
-  /** Takes what the statement answered. */
+  /** Called with what the server answered. */
   answered(result: QueryResult): void;
-  /** Takes the driver's error. */
+  /** Called with the driver's own error. */
   failed(error: unknown): void;
 }
 

@@ -144,7 +144,7 @@ export interface TransactionIdentity {
 
 /** What a transaction had come to when the answer to its COMMIT was lost. */
 export interface Unanswered {
-  /** Who the transaction was. */
+  /** What its outcome can be asked by. */
   readonly transaction: TransactionIdentity;
   /** What the caller's function had returned. */
   readonly value: unknown;

@@ -19,7 +19,7 @@ export type Isolation = "read uncommitted" | "read committed" | "repeatable read
 
 /** How a transaction begins. What is left out is the server's default. */
 export interface TransactionOptions {
-  /** The isolation level. @default that of the server */
+  /** Which isolation it asks for. @default that of the server */
   readonly isolation?: Isolation;
   /** Promises not to write; such a transaction may run on a replica. @default false */
   readonly readOnly?: boolean;
@@ -39,7 +39,7 @@ export interface HedgedGo {
 
 /** What is known of a call before it runs. Policies read it and pass on changed copies; they never change it. */
 export interface OperationContext {
-  /** Whether it reads or writes; `auto` when the statement has to be read for that. */
+  /** Whether it reads or writes, by the caller's word or by the statement's text. */
   readonly access: Access;
   /** Whether the caller said so; otherwise it was read from the statement's text, and more may be known further in. */
   readonly accessSaid: boolean;
@@ -47,7 +47,7 @@ export interface OperationContext {
   readonly idempotent: boolean;
   /** When the call must have ended, in milliseconds of the stack's clock; `Infinity` is never. */
   readonly deadline: number;
-  /** Ends the call when it aborts; undefined when nobody can abort it. */
+  /** Ends the call when it aborts, with its reason; undefined when nobody can abort it. */
   readonly signal: AbortSignal | undefined;
   /** Who goes first, and who is refused first, when there is not room for all. */
   readonly priority: Priority;
@@ -57,7 +57,7 @@ export interface OperationContext {
   readonly causality: Causality | undefined;
   /** Names the kind of call in events and metrics; never shown to the server. */
   readonly label: string | undefined;
-  /** On whose behalf the call is made; never shown to the server. */
+  /** On whose behalf the call is made; never shown to the server. Undefined where nobody said so. */
   readonly tenant: string | undefined;
   /** The destination that the caller named; undefined for the one that the stack chooses. */
   readonly destination: string | undefined;
@@ -86,7 +86,7 @@ export interface OperationContext {
 export interface QueryOperation<T> extends OperationContext {
   /** Which of the three kinds it is. */
   readonly kind: "query";
-  /** The statement. */
+  /** What `run` sends, unless a policy has put something else in its place. */
   readonly statement: Statement;
   /**
    * When it is `run` itself: nobody would notice if the statement's result were given without it. So a policy that puts

@@ -11,12 +11,12 @@ function number(option: string, value: unknown, fits: (n: number) => boolean, ex
   return value;
 }
 
-/** Gives back the `value` of an `option`: milliseconds above 0. @throws OptionError when it is not. */
+/** Gives back the `value` of an `option`: milliseconds above 0, at most `MAX_MS`. @throws OptionError when it is not. */
 export function positiveMs(option: string, value: unknown): number {
   return number(option, value, (n) => n > 0 && n <= MAX_MS, `milliseconds above 0, at most ${MAX_MS}`);
 }
 
-/** Gives back the `value` of an `option`: milliseconds from 0. @throws OptionError when it is not. */
+/** Gives back the `value` of an `option`: milliseconds from 0 to `MAX_MS`. @throws OptionError when it is not. */
 export function nonNegativeMs(option: string, value: unknown): number {
   return number(option, value, (n) => n >= 0 && n <= MAX_MS, `milliseconds from 0 to ${MAX_MS}`);
 }
@@ -41,7 +41,7 @@ export function ratio(option: string, value: unknown): number {
   return number(option, value, (n) => n > 0 && n <= 1, "a number above 0, at most 1");
 }
 
-/** Gives back the `value` of an `option`: one of some words. @throws OptionError when it is not. */
+/** Gives back the `value` of an `option`: one of `words`. @throws OptionError when it is not. */
 export function oneOf<const Word extends string>(option: string, value: unknown, words: readonly Word[]): Word {
   const found = words.find((word) => word === value);
   if (found === undefined)
@@ -63,7 +63,8 @@ export function text(option: string, value: unknown): string {
 
 /**
  * Gives back options that have no other keys than `known`; a misspelled option would otherwise silently be its default.
- * `owner` stands before their names in the error, such as `retry`. @throws OptionError when there is another key.
+ * `owner` stands before their names in the error, such as `retry`. @throws OptionError when there is another key, or
+ * `options` is no object.
  */
 export function knownOptions<Options extends object>(
   owner: string,

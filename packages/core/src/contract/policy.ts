@@ -6,7 +6,16 @@ import { StackOrderError } from "./errors.ts";
 import type { Events } from "./events.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Operation } from "./operation.ts";
-import type { CloseOptions, Interrupted, Layer, PolicyStats, Pool, PoolBounds, PoolStats } from "./pool.ts";
+import type {
+  CloseOptions,
+  Destinations,
+  Interrupted,
+  Layer,
+  PolicyStats,
+  Pool,
+  PoolBounds,
+  PoolStats,
+} from "./pool.ts";
 
 /** Decorates a pool. */
 export type Policy = (inner: Pool) => Pool;
@@ -97,6 +106,7 @@ class DecoratedPool implements Pool {
   readonly layers: readonly Layer[];
   // Not there where there is nothing to change: who asks must hear so.
   readonly resize?: (size: PoolBounds) => void;
+  readonly leadsTo?: (operation: Operation<unknown>) => Destinations;
   readonly #policy: string;
   readonly #inner: Pool;
   readonly #part: PolicyPart;
@@ -113,6 +123,8 @@ class DecoratedPool implements Pool {
     this.#part = part;
     this.#next = (operation) => inner.execute(operation);
     if (inner.resize !== undefined) this.resize = (size) => inner.resize?.(size);
+    const leadsTo = inner.leadsTo?.bind(inner);
+    if (leadsTo !== undefined) this.leadsTo = leadsTo;
   }
 
   execute<T>(operation: Operation<T>): Promise<T> {

@@ -27,7 +27,7 @@ export interface Statement {
 
 /** One column of a result. */
 export interface Field {
-  /** Its name. */
+  /** Its name in the result, an alias too. */
   readonly name: string;
   /** The type as the database numbers it. */
   readonly dataTypeID: number;
@@ -41,7 +41,7 @@ export interface QueryResult<Row = Record<string, unknown>> {
   readonly rowCount: number | null;
   /** The command as the server names it: `SELECT`, `INSERT` … */
   readonly command: string;
-  /** The columns, in order. */
+  /** The columns, in the order of the statement; empty for a statement that has none. */
   readonly fields: readonly Field[];
 }
 
@@ -51,7 +51,7 @@ export interface Work<R> {
   readonly text: string;
   /** It takes as long as others need who read or bring the rows: the limit of one statement does not hold. @default false */
   readonly unlimited?: boolean;
-  /** Does the work on a driver's connection. */
+  /** Is given the driver's connection when its turn has come. */
   run(connection: DriverConnection): Promise<R>;
 }
 
@@ -71,9 +71,9 @@ export interface Connection {
 export interface NodeStats {
   /** Name of the node. */
   readonly name: string;
-  /** What it was at the last look. */
+  /** What it was at the last look, and before the first what it was given as; `unknown` while it is fenced. */
   readonly role: "primary" | "replica" | "unknown";
-  /** Whether it answered at the last look. */
+  /** Whether it answered at the last look; `unknown` before the first. */
   readonly state: "up" | "down" | "unknown";
   /** The node's own pool. */
   readonly pool: PoolStats;
@@ -138,6 +138,16 @@ export interface Layer {
  */
 export type Interrupted = "all" | "reads" | "waiting";
 
+/** Several databases of one stack, by name. */
+export interface Destinations {
+  /** Those that a call could go to. */
+  readonly all: readonly string[];
+  /** Of these, those of which one must be well for the stack to be of use. */
+  readonly needed: readonly string[];
+  /** How the nodes of one stand, each under the destination's name; empty where there is no router. */
+  nodes(destination: string): readonly NodeStats[];
+}
+
 /** Runs operations. Adapters implement it, policies decorate it. */
 export interface Pool {
   /** Stands in every error, event and metric. */
@@ -175,6 +185,11 @@ export interface Pool {
    * `controlsOf(pool)` has them by name.
    */
   controls?(): readonly Control[];
+  /**
+   * Where such a call would go, where the stack leads to several databases; asked for the health of all of them. Left out
+   * where there is but one.
+   */
+  leadsTo?(operation: Operation<unknown>): Destinations;
   /** Refuses new calls, waits for running ones up to a deadline, then cuts them off. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
 }

@@ -2,6 +2,7 @@
  * What a caller may say of one call, and the check of it.
  */
 import { type Access, type Consistency, type Priority, type TransactionOptions } from "../contract/operation.ts";
+import { OptionError } from "../contract/errors.ts";
 import { flag, knownOptions, oneOf, positiveMs, text } from "../contract/options.ts";
 
 /** What a caller may say of one call. */
@@ -30,7 +31,10 @@ export interface CallOptions {
   readonly consistency?: Consistency;
   /** Names the kind of call in events and metrics. */
   readonly label?: string;
-  /** On whose behalf the call is made: a user, a customer, a shard's key. What it means is for `destinations` and `bulkhead` to say. */
+  /**
+   * On whose behalf the call is made: a user, a customer, a shard's key. What follows from it is said by the rules of
+   * `destinations` and `router`, and by the `fairBy` of `bulkhead`.
+   */
   readonly tenant?: string;
   /** Which of several databases the call goes to, by name. Needs `destinations` in the stack. @default what its rules say */
   readonly destination?: string;
@@ -69,6 +73,21 @@ export function checkCall(options: CallOptions): CallOptions {
     throw new TypeError("option call.signal must be an AbortSignal");
   }
   return given;
+}
+
+/** Checks what is to hold for all calls of a face. @throws OptionError when it is unknown, out of range, or true of one call only. */
+export function checkUsual(options: CallOptions): CallOptions {
+  const given = checkCall(options);
+  // The second call under a key would do nothing, and answer what the first did.
+  if (given.idempotencyKey !== undefined)
+    throw new OptionError("with.idempotencyKey", given.idempotencyKey, "said at the one call whose work it names");
+  return overlaid({}, given);
+}
+
+/** Usual options with those that a call has of its own; one that is undefined says nothing, as if it were left out. */
+export function overlaid(usual: CallOptions, own: CallOptions): CallOptions {
+  if (typeof own !== "object" || own === null) return checkCall(own);
+  return { ...usual, ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) };
 }
 
 /**

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { Operation } from "../contract/operation.ts";
+import type { Dialect } from "../contract/dialect.ts";
+import { UsageError } from "../contract/errors.ts";
+import { type Operation, type OperationContext, operationContext } from "../contract/operation.ts";
 import type { NodeStats } from "../contract/pool.ts";
 import { driverPool } from "../call/adapter.ts";
 import { type Database, database } from "./database.ts";
+import { Listening } from "./listening.ts";
 import type { HeldConnection } from "../call/held-connection.ts";
 import { fakeDialect, fakePool, fakeDriver, type FakeDriver, type FakeReply, ManualClock } from "../testing/index.ts";
 
@@ -259,9 +262,36 @@ describe("with", () => {
     expect(new Set(seen).size).toBe(3);
   });
 
-  it.each([{ unknown: 1 }, { label: "" }, { tenant: 7 }, { timeoutMs: 0 }, 7])("refuses %o", (wrong) => {
-    expect(() => watched().db.with(wrong as never)).toThrow(/call/);
+  it("takes an option that is undefined for one that nobody has said", async () => {
+    const { db, seen } = watched();
+    const nothing = { label: undefined, tenant: undefined, timeoutMs: undefined } as never;
+    await db.with(usual).query("SELECT 1", nothing);
+    await db.with(usual).with(nothing).query("SELECT 1");
+    await db.with(usual).query("SELECT 1", [], nothing);
+    expect(seen()).toEqual(Array.from({ length: 3 }, () => ["query", "read", "report", "acme", 150]));
+    for (const none of [7, null, "label"])
+      expect(await codeOf(db.with(usual).query("SELECT 1", [], none as never))).toBe("ERR_BREAKWATER_OPTION");
   });
+
+  it("keeps nothing of those who have listened", async () => {
+    const pool = fakePool(() => Promise.reject(new UsageError("fake", "no room")));
+    const texts = { listen: (channel: string) => `LISTEN ${channel}` } as Dialect["notifications"];
+    Object.assign(pool, { dialect: { ...pool.dialect, notifications: texts } });
+    const open = new Set<Listening>();
+    const context = (): OperationContext => operationContext("write");
+    const listening = new Listening({ pool, clock: new ManualClock(), random: () => 0.5, context, open });
+    const heard = listening.listen("a", () => {}, {});
+    expect([...open]).toEqual([listening]);
+    await expect(heard).rejects.toThrow("no room");
+    expect(open.size).toBe(0);
+  });
+
+  it.each([{ unknown: 1 }, { label: "" }, { tenant: 7 }, { timeoutMs: 0 }, { idempotencyKey: "order 7" }, 7])(
+    "refuses %o",
+    (wrong) => {
+      expect(() => watched().db.with(wrong as never)).toThrow(/call/);
+    },
+  );
 });
 
 describe("health", () => {
@@ -281,10 +311,10 @@ describe("health", () => {
 
   it("tells reads, which go on without a primary, from writes", async () => {
     const pool = fakePool();
-    const { stats } = pool;
-    const node = (role: "primary" | "replica", state: "up" | "down") => ({ name: role, role, state, pool: stats() });
+    const stats = pool.stats();
+    const node = (role: "primary" | "replica", state: "up" | "down") => ({ name: role, role, state, pool: stats });
     const standing = async (...nodes: readonly NodeStats[]): Promise<unknown> => {
-      Object.assign(pool, { stats: () => ({ ...stats(), nodes }) });
+      Object.assign(pool, { stats: () => ({ ...stats, nodes }) });
       const { status, readable, writable, error } = await database(pool).health();
       return { status, readable, writable, error };
     };

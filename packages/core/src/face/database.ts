@@ -3,7 +3,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { callContext } from "./call-context.ts";
-import { type CallOptions, checkCall, checkTransaction } from "./call-options.ts";
+import { type CallOptions, checkTransaction, checkUsual, overlaid } from "./call-options.ts";
 import { Causality } from "../contract/causality.ts";
 import { type Clock, type Random, systemClock } from "../waiting/clock.ts";
 import { type Controls, controlsOf } from "../contract/controls.ts";
@@ -62,7 +62,7 @@ export class Database extends Bulk {
   protected readonly resolves: boolean;
   readonly #random: Random;
   #listening: Listening | undefined;
-  // Of this face and all that were made of it: they end with it.
+  // Of this face and all that were made of it, while somebody listens: they end with it.
   readonly #listenings = new Set<Listening>();
   readonly #causality: Causality;
   // Calls made inside `runInSession` find their session here.
@@ -161,12 +161,12 @@ export class Database extends Bulk {
   }
 
   /**
-   * A `Database` whose calls have these options unless they say their own. It shares the stack and the session: closing it
-   * ends nothing.
-   * @throws OptionError when an option is unknown or out of range.
+   * A `Database` whose calls have these options unless they say their own; an option that is `undefined` says nothing. It
+   * shares the stack and the session: closing it ends nothing.
+   * @throws OptionError when an option is unknown or out of range, and for an `idempotencyKey`, which is of one call.
    */
   with(usual: CallOptions): Database {
-    return this.#beside(this.pool, { usual: { ...this.#usual, ...checkCall(usual) } });
+    return this.#beside(this.pool, { usual: { ...this.#usual, ...checkUsual(usual) } });
   }
 
   #beside(pool: Pool, own: Omit<Beside, "parent">): Database {
@@ -215,8 +215,8 @@ export class Database extends Bulk {
       causality: undefined,
     });
     if (this.#listening === undefined) {
-      this.#listening = new Listening({ pool: this.pool, clock: this.clock, random: this.#random, context });
-      this.#root.#listenings.add(this.#listening);
+      const open = this.#root.#listenings;
+      this.#listening = new Listening({ pool: this.pool, clock: this.clock, random: this.#random, context, open });
     }
     return this.#listening;
   }
@@ -231,7 +231,11 @@ export class Database extends Bulk {
     return this.pool.stats();
   }
 
-  /** Asks the database for an answer, and says how its nodes stand. Never rejects for a database that is down. */
+  /**
+   * Asks the database for an answer, and says how its nodes stand. Never rejects for a database that is down. Where there are
+   * several by `destinations`, all that there always are: `down` tells of the default, `degraded` of any; where this face
+   * has a `destination`, or a `tenant` that leads to one, that one.
+   */
   health(options: HealthOptions = {}): Promise<Health> {
     return healthOf(this, this.clock, options);
   }
@@ -282,7 +286,8 @@ export class Database extends Bulk {
    */
   context(options: CallOptions | undefined, access: () => Access): OperationContext {
     const causality = this.#causal;
-    const given = this.#usual === undefined ? options : { ...this.#usual, ...options };
+    const usual = this.#usual;
+    const given = usual === undefined ? options : options === undefined ? usual : overlaid(usual, options);
     if (given === undefined) return { ...operationContext(access()), causality };
     return callContext(given, { pool: this.pool, resolves: this.resolves, clock: this.clock, causality, access });
   }

@@ -14,7 +14,7 @@ import { unable } from "./row-stream.ts";
 
 /** What somebody sent to a channel. */
 export interface Notification {
-  /** The channel that it was sent to. */
+  /** Which channel it was sent to. */
   readonly channel: string;
   /** Empty where nothing was said. */
   readonly payload: string;
@@ -24,7 +24,7 @@ export interface Notification {
 
 /** While nobody listened, notifications may have been sent; nobody will hear them any more. */
 export interface NotificationGap {
-  /** The channel. */
+  /** Which channel nobody heard. */
   readonly channel: string;
   /** How long the connection was known to be lost, in milliseconds. */
   readonly gapMs: number;
@@ -42,7 +42,7 @@ export interface ListenOptions {
 
 /** A channel that is listened to. */
 export interface Subscription extends AsyncDisposable {
-  /** The channel. */
+  /** Which channel is heard. */
   readonly channel: string;
   /** Ends it; the last one gives the connection back. Idempotent. */
   unlisten(): Promise<void>;
@@ -54,6 +54,8 @@ export interface ListeningHost {
   readonly clock: Clock;
   readonly random: Random;
   context(): OperationContext;
+  /** Those that are to be closed; it is among them while somebody listens. */
+  readonly open: Set<Listening>;
 }
 
 /** Somebody who listens. */
@@ -137,8 +139,10 @@ export class Listening {
   }
 
   #start(texts: NotificationTexts): void {
+    this.#host.open.add(this);
     this.#running ??= this.#run(texts).then(() => {
       this.#running = undefined;
+      this.#host.open.delete(this);
       // Somebody may have come while the last one left.
       if (this.#ears.size > 0) this.#start(texts);
     });
@@ -199,7 +203,9 @@ export class Listening {
 
   /** Those who wait for their first connection hear that there is none; those who had one wait for the next. */
   #refuse(error: unknown): void {
-    const forGood = error instanceof PoolClosedError || error instanceof UsageError;
+    // A part of the stack may be closed and made again: a destination that had to make room.
+    const isOver = error instanceof PoolClosedError && error.pool === this.#host.pool.name;
+    const forGood = isOver || error instanceof UsageError;
     for (const ear of this.#ears) {
       if (ear.listening && !forGood) continue;
       ear.begun.reject(error);

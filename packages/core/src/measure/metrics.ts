@@ -8,9 +8,9 @@ import { Histogram, type HistogramSnapshot, noTimes } from "./histogram.ts";
 
 /** What became of the connections of a pool. */
 export interface ConnectionCounts {
-  /** Connections that were opened. */
+  /** Opened, and ready for calls. */
   readonly opened: number;
-  /** Connections that were closed, by whichever side. */
+  /** Ended after that, by whichever side. */
   readonly closed: number;
   /** Could not be opened. */
   readonly failed: number;
@@ -36,9 +36,9 @@ export interface PoolMetrics {
   readonly calls: number;
   /** Calls of these that were rejected. */
   readonly failed: number;
-  /** What became of its connections. */
+  /** How many were opened, closed and not to be had. */
   readonly connections: ConnectionCounts;
-  /** Errors that calls were rejected with, counted by code. */
+  /** Calls that ended for want of a connection or of time, and statements that were refused. */
   readonly errors: ErrorCounts;
   /** Connections that came back inside a transaction, and were rolled back. */
   readonly openTransactions: number;
@@ -137,7 +137,7 @@ export class PoolMeter {
     this.#openTransactions += 1;
   }
 
-  /** Everything that was counted until now. */
+  /** All counts up to now; it does not change any more. */
   snapshot(): PoolMetrics {
     return freeze({
       calls: this.#calls,

@@ -22,7 +22,7 @@ export interface PoolDelta extends PoolMetrics {
 export interface NodeDelta extends PoolMetrics {
   /** Name of the node. */
   readonly name: string;
-  /** Calls that ended in each second between the reports. */
+  /** Calls that ended between the two, per second. */
   readonly callsPerSecond: number;
 }
 
@@ -33,9 +33,9 @@ export type Monitored = MonitoredPool | { readonly pool: MonitoredPool };
 export interface MonitoredPool {
   /** Name of the pool. */
   readonly name: string;
-  /** What the pool tells. */
+  /** The pool's bus; `pool:closed` of this pool ends the monitor. */
   readonly events: Events;
-  /** One moment of the pool. */
+  /** Asked once for each report, and once at the beginning. */
   stats(): PoolStats;
 }
 

@@ -8,7 +8,7 @@ import type { QueryResult, Statement } from "../contract/pool.ts";
 
 /** A connection that is being prepared, or reset: nobody else has it. */
 export interface SetupConnection {
-  /** Runs one statement on it. */
+  /** Runs one statement, a text with its `values` or both in one, and resolves with all its rows. */
   query<Row = Record<string, unknown>>(
     statement: string | Statement,
     values?: readonly unknown[],
@@ -68,33 +68,33 @@ export interface LifecycleOptions {
 
 /** The options with their defaults. */
 export interface Lifecycle {
-  /** Most connections. */
+  /** Most connections open at once. */
   readonly max: number;
-  /** Connections that are kept even when idle. */
+  /** Connections that are kept open, however idle they are. */
   readonly min: number;
   /** Whether connections are opened in the background to have `min`, or `min` only spares those that are there. */
   readonly replaces: boolean;
   /** Whether `min` connections are opened at once or with the first call. */
   readonly start: "lazy" | "eager";
-  /** How long a connection may be idle, in milliseconds. */
+  /** How long a connection may be idle while there are more than `min`, in milliseconds; 0 for ever. */
   readonly idleTimeoutMs: number;
-  /** How old a connection may grow, in milliseconds. */
+  /** How old a connection may grow, or up to a fifth less, in milliseconds; 0 for ever. */
   readonly maxLifetimeMs: number;
-  /** How many calls a connection may serve. */
+  /** Most calls that one connection serves; 0 for no limit. */
   readonly maxUses: number;
-  /** After how long without work a connection is asked whether it still answers, in milliseconds. */
+  /** After how long without work a connection is asked whether it still answers, in milliseconds; 0 for never. */
   readonly validateAfterIdleMs: number;
-  /** How often idle connections are asked, in milliseconds. */
+  /** How often idle connections are asked in the background, in milliseconds; 0 for never. */
   readonly validateIntervalMs: number;
-  /** How long opening one may take, in milliseconds. */
+  /** How long opening one may take, and `onConnect` after it, in milliseconds each. */
   readonly connectTimeoutMs: number;
-  /** Prepares each new connection; undefined for nothing. */
+  /** Prepares each new connection before its first call; undefined for nothing. */
   readonly onConnect: OnConnect | undefined;
-  /** What is done with a connection that comes back. */
+  /** What is done to a connection that comes back before others get it. */
   readonly resetOnRelease: ResetOnRelease;
   /** Whether idle connections let the process end. */
   readonly allowExitOnIdle: boolean;
-  /** Spreads the ends of lifetimes. */
+  /** Dice for lifetimes and for the pauses between attempts to connect. */
   readonly random: Random;
 }
 

@@ -9,13 +9,13 @@ export type FakeReply = (statement: Statement, connection: FakeConnection) => un
 
 /** A fake connection, and what was done with it. */
 export interface FakeConnection extends DriverConnection {
-  /** Which connection it is, from 1. */
+  /** Its place in the order in which they were opened, from 1. */
   readonly id: number;
   /** Every text that was sent over it, in order. */
   readonly sent: readonly string[];
   /** Statements that have not been answered. */
   readonly running: number;
-  /** Who has it. */
+  /** `held` from its opening on; `idle` after a release; `destroyed` for good. */
   readonly state: "idle" | "held" | "destroyed";
   transactionStatus: TransactionStatus;
   usable: boolean;
@@ -25,7 +25,7 @@ export interface FakeConnection extends DriverConnection {
 export interface FakeDriver extends Driver {
   /** Every connection that was opened, in order. */
   readonly connections: readonly FakeConnection[];
-  /** Whether it has been closed. */
+  /** Whether `close()` was called. */
   readonly closed: boolean;
   /** Whom the pool told to listen. */
   readonly listener: DriverListener | undefined;

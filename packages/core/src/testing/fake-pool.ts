@@ -24,7 +24,7 @@ export interface FakePool extends Pool {
   readonly calls: readonly Operation<unknown>[];
   /** Reasons of the interrupts. */
   readonly interrupts: readonly Error[];
-  /** Whether it has been closed. */
+  /** Whether `close()` was called; calls are rejected from then on. */
   readonly closed: boolean;
 }
 

@@ -59,7 +59,7 @@ export function bounded<T>(arriving: Promise<T>, limits: WaitLimits, givenUp: Gi
   });
 }
 
-/** The reason with which `signal` has aborted, marked as the caller's wish: nobody retries it and nobody is blamed. */
+/** The reason with which `signal` has aborted, marked as the caller's wish: nobody retries it, and no node is blamed. */
 export function abortReason(signal: AbortSignal): Error {
   const reason: unknown = signal.reason;
   noteFailure(reason, {

@@ -19,7 +19,7 @@ export class Chain<Item extends Linked<Item>> {
   first: Item | undefined;
   /** The item that came last; undefined when there is none. */
   last: Item | undefined;
-  /** How many items there are. */
+  /** How many stand in it. */
   size = 0;
 
   /** Puts an item at the end. */

@@ -6,9 +6,9 @@
 export interface AutosizeResized {
   /** Name of the pool. */
   readonly pool: string;
-  /** Most connections before, and now. */
+  /** Most connections before. */
   readonly from: number;
-  /** See `from`. */
+  /** Most connections now. */
   readonly to: number;
   /** Calls waited; most connections were idle; the database refused to open more; or it was outside new bounds. */
   readonly why: "waiting" | "idle" | "refused" | "bounds";

@@ -46,7 +46,7 @@ export interface RetryBudget {
   recordCall(): void;
   /** Asks for one attempt more than the caller asked for, and takes it if there is one left. */
   tryRetry(): boolean;
-  /** What it has allowed and refused until now. */
+  /** Calls and retries within the window, and all refusals. */
   stats(): RetryBudgetStats;
 }
 

@@ -36,7 +36,7 @@ export interface BulkheadChanged {
   readonly maxConcurrent: number;
   /** Most calls that wait. */
   readonly maxQueued: number;
-  /** How long a call may wait, in milliseconds. */
+  /** Longest that a call may wait, in milliseconds. */
   readonly maxWaitMs: number;
 }
 

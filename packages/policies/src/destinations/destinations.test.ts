@@ -250,10 +250,196 @@ describe("destinations", () => {
     await expect(mixed.query("INSERT", { exactlyOnce: true })).rejects.toThrow(/need commitResolution/);
   });
 
+  it("closes what open has made while the whole was closed", async () => {
+    const late = fakePool(undefined, "late");
+    const { db, main } = setUp({
+      open: () => {
+        void db.close();
+        return late;
+      },
+    });
+    await expect(db.query("SELECT 1", { destination: "late" })).rejects.toMatchObject({
+      code: "ERR_BREAKWATER_POOL_CLOSED",
+    });
+    await db.close();
+    expect([late.closed, main.closed, late.calls.length]).toEqual([true, true, 0]);
+  });
+
+  it("sends nobody away for a name that open refuses", async () => {
+    const good = fakePool(undefined, "good");
+    const { db } = setUp({
+      maxOpen: 1,
+      open: (name) => {
+        if (name !== "good") throw new Error("no such tenant");
+        return good;
+      },
+    });
+    await db.query("SELECT 1", { destination: "good" });
+    for (const destination of ["x", "y"])
+      await expect(db.query("SELECT 1", { destination })).rejects.toThrow("no such tenant");
+    expect(good.closed).toBe(false);
+  });
+
+  it("closes none that was made for a call before that call begins", async () => {
+    const { pool, db } = setUp({ maxOpen: 1, open: (name) => fakePool(undefined, name) });
+    const others: Promise<unknown>[] = [];
+    const stop = pool.events.on("destination:opened", () => {
+      stop();
+      others.push(db.query("SELECT 1", { destination: "other" }).catch((error: unknown) => error));
+    });
+    await db.query("SELECT 1", { destination: "first" });
+    expect(await Promise.all(others)).toMatchObject([{ code: "ERR_BREAKWATER_TOO_MANY_DESTINATIONS" }]);
+  });
+
+  it("keeps to maxOpen and to one of each name, whatever open asks for", async () => {
+    const made: FakePool[] = [];
+    const others: Promise<unknown>[] = [];
+    const { pool, db } = setUp({
+      maxOpen: 1,
+      open: (name) => {
+        for (const destination of ["outer", "inner"])
+          if (name === "outer")
+            others.push(db.query("SELECT 1", { destination }).catch(({ message }: Error) => message));
+        const one = fakePool(undefined, name);
+        made.push(one);
+        return one;
+      },
+    });
+    await expect(db.query("SELECT 1", { destination: "outer" })).rejects.toMatchObject({
+      code: "ERR_BREAKWATER_TOO_MANY_DESTINATIONS",
+    });
+    expect((await Promise.all(others))[0]).toMatch(/open asks for the destination "outer" itself/);
+    expect(made.map(({ name, closed }) => [name, closed])).toEqual([
+      ["inner", false],
+      ["outer", true],
+    ]);
+    expect(pool.stats().policies[0]).toMatchObject({ open: 1 });
+  });
+
+  it("counts a call as over that a pool throws at", async () => {
+    const thrower: Pool = {
+      ...fakePool(undefined, "thrower"),
+      execute: () => {
+        throw new Error("at once");
+      },
+    };
+    const { db, pool } = setUp({ to: { thrower, main: fakePool() } });
+    await expect(db.query("SELECT 1", { destination: "thrower" })).rejects.toThrow("at once");
+    expect(pool.stats().policies[0]).toMatchObject({ destinations: { thrower: { running: 0, calls: 1 } } });
+  });
+
+  it("takes any name for what it is", async () => {
+    const names = ["__proto__", "constructor", "toString", "a/b", "nul\0", "x".repeat(5_000), "\u202Eevil"];
+    const { pool, db } = setUp({ open: (name) => fakePool(undefined, name) });
+    const session = db.session();
+    for (const destination of names) await session.query("INSERT INTO a VALUES (1)", { destination });
+    const { destinations: told } = pool.stats().policies[0] as never as { destinations: Record<string, object> };
+    for (const name of names) expect(Object.hasOwn(told, name) && told[name]).toMatchObject({ calls: 1, running: 0 });
+    expect(session.token.length).toBeLessThanOrEqual(3_000);
+    for (const name of names) expect(await db.controls.get("destinations").act("close", name)).toBe(true);
+    const refused = await db.query("SELECT 1", { destination: "lone \uD800" }).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: "ERR_BREAKWATER_USAGE" });
+    const none = setUp();
+    const { message } = (await none.db
+      .query("SELECT 1", { destination: `a\n${"x".repeat(5_000)}` })
+      .catch((error: unknown) => error)) as Error;
+    expect(message).not.toContain("\n");
+    expect(message.length).toBeLessThan(250);
+  });
+
+  it("closes one at once where that is asked for", async () => {
+    const closings: unknown[] = [];
+    const { db } = setUp({
+      open: (name) => ({
+        ...fakePool(undefined, name),
+        close: (options) => Promise.resolve(void closings.push(options)),
+      }),
+    });
+    await db.query("SELECT 1", { destination: "a" });
+    const control = db.controls.get("destinations");
+    await expect(control.act("close", "a", { drainMs: -1 })).rejects.toThrow(/drainMs/);
+    await expect(control.act("close", "a", { wait: 1 })).rejects.toThrow(/wait/);
+    expect(await control.act("close", "a", { drainMs: 0 })).toBe(true);
+    expect(closings).toEqual([{ drainMs: 0 }]);
+  });
+
+  it("waits for one that is being closed no longer than it is told to, and interrupts it with the others", async () => {
+    const time = new ManualClock();
+    const slow: Pool[] = [];
+    const { pool, db } = setUp({
+      clock: time,
+      open: (name) => {
+        // What runs there ends when it is interrupted, and not before.
+        const interrupted = Promise.withResolvers<Error>();
+        const one: Pool = {
+          ...fakePool(() => interrupted.promise.then((reason) => Promise.reject(reason)), name),
+          interrupt: (reason) => interrupted.resolve(reason),
+          close: async () => void (await interrupted.promise),
+        };
+        slow.push(one);
+        return one;
+      },
+    });
+    const outcome = (destination: string): Promise<unknown> =>
+      db.query("SELECT 1", { destination }).catch((error: unknown) => error);
+    const first = outcome("first");
+    const closing = db.controls.get("destinations").act("close", "first");
+    const reason = new Error("the node is gone");
+    pool.interrupt(reason);
+    expect(await first).toBe(reason);
+    await closing;
+    const second = outcome("second");
+    void db.controls.get("destinations").act("close", "second");
+    const closed = db.close({ drainMs: 50 });
+    await time.advance(50);
+    expect(await second).toMatchObject({ code: "ERR_BREAKWATER_POOL_CLOSED" });
+    await closed;
+    expect(time.pending).toBe(0);
+  });
+
+  it("asks all that there always are for their health, or the one that a face leads to", async () => {
+    const down = (name: string): FakePool => fakePool(() => Promise.reject(new Error(`${name} is down`)), name);
+    const up = (name: string): FakePool => fakePool(undefined, name);
+    const rules = [{ to: ({ tenant }: { readonly tenant: string | undefined }) => tenant }];
+    const of = (a: FakePool, b: FakePool, byDefault: "a" | false) =>
+      layer("timeout")(destinations({ to: { a, b }, default: byDefault, rules, open: down, clock }));
+    const health = async (pool: Pool, options = {}): Promise<unknown> => {
+      const { status, readable, writable, error } = await database(pool).with(options).health();
+      return [status, readable, writable, (error as Error | undefined)?.message];
+    };
+    const well = ["ok", true, true, undefined];
+    expect(await health(of(up("a"), up("b"), "a"))).toEqual(well);
+    expect(await health(of(up("a"), down("b"), "a"))).toEqual(["degraded", true, true, undefined]);
+    expect(await health(of(down("a"), up("b"), "a"))).toEqual(["down", false, false, "a is down"]);
+    expect(await health(of(up("a"), up("b"), false))).toEqual(well);
+    expect(await health(of(up("a"), down("b"), false))).toEqual(["degraded", true, true, undefined]);
+    expect(await health(of(down("a"), down("b"), false))).toEqual(["down", false, false, "a is down"]);
+    expect(await health(of(down("a"), up("b"), "a"), { destination: "b" })).toEqual(well);
+    expect(await health(of(up("a"), down("b"), "a"), { tenant: "b" })).toEqual(["down", false, false, "b is down"]);
+    expect(await health(of(up("a"), up("b"), "a"), { tenant: "c" })).toEqual(["down", false, false, "c is down"]);
+    expect(await health(fakePool(), { destination: "b" })).toMatchObject(["down", false, false, /needs destinations/]);
+  });
+
+  it("does not take the primary of one database for that of another", async () => {
+    const standing = (name: string, role: "primary" | "replica", state: "up" | "down"): FakePool => {
+      const pool = fakePool(undefined, name);
+      const stats = pool.stats();
+      return Object.assign(pool, { stats: () => ({ ...stats, nodes: [{ name: "db", role, state, pool: stats }] }) });
+    };
+    const { db } = setUp({
+      to: { main: standing("main", "replica", "up"), far: standing("far", "primary", "up") },
+    });
+    const { status, readable, writable, nodes } = await db.health();
+    expect([status, readable, writable]).toEqual(["down", true, false]);
+    expect(nodes.map(({ name }) => name)).toEqual(["main/db", "far/db"]);
+    expect(await db.with({ destination: "far" }).health()).toMatchObject({ status: "ok", nodes: [{ name: "far/db" }] });
+  });
+
   it("stands outside what knows one database", () => {
     const { pool } = setUp();
     expect(() => layer("coalesce")(pool)).toThrow(/each destination its own/);
     expect(() => layer("commit-resolution")(pool)).toThrow(/each destination its own/);
+    expect(() => destinations({ to: { pool }, default: "pool" })).toThrow(/one has them all/);
     layer("timeout")(pool);
   });
 
@@ -276,6 +462,7 @@ describe("destinations", () => {
   it.each<[string, Partial<Record<keyof DestinationsOptions | "more", unknown>>]>([
     ["destinations.to", { to: {} }],
     ["destinations.to.main", { to: { main: 7 } }],
+    ["destinations.to", { to: { "lone \uD800": fakePool() } }],
     ["destinations.default", { default: "nowhere" }],
     ["destinations.default", { default: undefined }],
     ["destinations.rules", { rules: "none" }],

@@ -9,16 +9,18 @@ import {
   checkOrder,
   type CloseOptions,
   Control,
+  type Destinations,
   type Dialect,
   Events,
   type Interrupted,
   type Layer,
+  type NodeStats,
   type Operation,
   type PolicyControl,
   type Pool,
   PoolClosedError,
   type PoolStats,
-  sumOfMetrics,
+  sumOfPools,
   UsageError,
 } from "@breakwater/core";
 import { ruleCall } from "../call-match.ts";
@@ -29,7 +31,9 @@ import {
   checkLimits,
   checkOptions,
   type DestinationsOptions,
+  isName,
   type Limits,
+  quoted,
 } from "./options.ts";
 
 const OWN = "what it knows is true of one database; give each destination its own";
@@ -40,7 +44,9 @@ const LAYER: Layer = {
     "circuit-breaker": OWN,
     coalesce: OWN,
     "commit-resolution": OWN,
+    destinations: "one has them all: a token could not tell the inner ones",
     hedge: OWN,
+    router: OWN,
     throttle: OWN,
   },
 };
@@ -50,7 +56,8 @@ const PROMISES: readonly string[] = ["commit-resolution"];
 
 /**
  * Makes one pool of several databases.
- * @throws OptionError when an option is unknown or out of range, there is no destination, or a pool is given twice.
+ * @throws OptionError when an option is unknown or out of range, there is no destination, a pool is given twice, or two are
+ * of different kinds of database; StackOrderError when a stack has a layer that must stand outside.
  */
 export function destinations(options: DestinationsOptions): Pool {
   return new DestinationsPool(checkOptions(options));
@@ -86,7 +93,9 @@ class DestinationsPool implements Pool {
       names: ["maxOpen", "idleMs"],
       check: checkLimits,
       apply: (changed) => this.#onDemand.limit(changed),
-      actions: { close: (destination: string) => this.#onDemand.shut(destination) },
+      actions: {
+        close: (destination: string, closing?: CloseOptions) => this.#onDemand.shut(destination, closing),
+      },
     });
   }
 
@@ -94,17 +103,13 @@ class DestinationsPool implements Pool {
     try {
       if (this.#closing !== undefined) throw new PoolClosedError(this.name);
       const name = this.#nameFor(operation);
-      const destination = this.#fixed.get(name) ?? this.#other(name);
+      const destination = this.#begun(name);
       const { causality } = operation;
-      destination.begin();
-      const ended = destination.pool.execute(
+      return destination.run(
         causality === undefined || name === this.#options.default
           ? operation
           : { ...operation, causality: causality.of(name) },
       );
-      const end = (): void => destination.end();
-      ended.then(end, end);
-      return ended;
     } catch (error) {
       // A rule's function and `open` may throw.
       return Promise.reject(error);
@@ -113,26 +118,17 @@ class DestinationsPool implements Pool {
 
   stats(): PoolStats {
     const all = this.#all.map((one) => ({ one, stats: one.pool.stats() }));
-    const sum = (of: (stats: PoolStats) => number): number => all.reduce((total, { stats }) => total + of(stats), 0);
     const details = all.map(({ one, stats }) => [
       one.name,
       Object.freeze({ running: one.running, calls: one.calls, stats }),
     ]);
     const own = { open: this.#onDemand.all.length, destinations: Object.freeze(Object.fromEntries(details)) };
-    const nodes = all.flatMap(({ one, stats }) =>
-      stats.nodes.map((node) => Object.freeze({ ...node, name: `${one.name}/${node.name}` })),
-    );
+    const nodes = all.flatMap(({ one, stats }) => nodesOf(one.name, stats));
     return Object.freeze({
       name: this.name,
-      total: sum(({ total }) => total),
-      idle: sum(({ idle }) => idle),
-      active: sum(({ active }) => active),
-      waiting: sum(({ waiting }) => waiting),
-      connecting: sum(({ connecting }) => connecting),
-      max: sum(({ max }) => max),
+      ...sumOfPools(all.map(({ stats }) => stats)),
       policies: Object.freeze([Object.freeze({ ...own, policy: "destinations" })]),
       nodes: Object.freeze(nodes),
-      metrics: sumOfMetrics(all.map(({ stats }) => stats.metrics)),
     });
   }
 
@@ -145,8 +141,22 @@ class DestinationsPool implements Pool {
     return [new Control("destinations", of, this.#control), ...behind];
   }
 
+  /** All of them for a call of which nobody says where it goes: the default is needed, or without one any. */
+  leadsTo(operation: Operation<unknown>): Destinations {
+    const named = this.#named(operation)?.name;
+    const all = named === undefined ? [...this.#fixed.keys()] : [named];
+    const { default: byDefault } = this.#options;
+    return {
+      all,
+      needed: named === undefined && byDefault !== false ? [byDefault] : all,
+      nodes: (destination) =>
+        this.#all.flatMap(({ name, pool }) => (name === destination ? nodesOf(name, pool.stats()) : [])),
+    };
+  }
+
   interrupt(reason: Error, whom?: Interrupted): void {
-    for (const { pool } of this.#all) pool.interrupt(reason, whom);
+    for (const { pool } of this.#fixed.values()) pool.interrupt(reason, whom);
+    this.#onDemand.interrupt(reason, whom);
   }
 
   /** Of the destinations that there always are. Rejects with the reason of the first that is not ready. */
@@ -166,21 +176,35 @@ class DestinationsPool implements Pool {
   }
 
   #nameFor(operation: Operation<unknown>): string {
-    const named = operation.destination;
-    if (named !== undefined) return noted(operation, named, "the caller said so");
-    const { rules, default: byDefault } = this.#options;
-    const call = rules.length === 0 ? undefined : ruleCall(operation);
-    for (const [index, { fits, to }] of rules.entries()) {
-      const found = call !== undefined && fits(call) ? to(call) : undefined;
-      if (found !== undefined) return noted(operation, found, `rule ${index}`);
-    }
-    if (byDefault !== false) return noted(operation, byDefault, "no rule fits");
-    throw new UsageError(this.name, "no rule says where the call goes, and there is no default");
+    const { default: byDefault } = this.#options;
+    const { name, why } = this.#named(operation) ?? { name: byDefault, why: "no rule fits" };
+    if (name === false) throw new UsageError(this.name, "no rule says where the call goes, and there is no default");
+    operation.trace?.note("destinations", `sent to ${name}`, { why });
+    return name;
   }
 
-  #other(name: string): OpenDestination {
-    if (this.#options.open !== undefined && typeof name === "string" && name !== "") return this.#onDemand.of(name);
-    throw new UsageError(this.name, `there is no destination ${JSON.stringify(name)}`);
+  /** Where a call goes by name or by a rule, and why; undefined where nobody says it. */
+  #named(operation: Operation<unknown>): { readonly name: string; readonly why: string } | undefined {
+    const { destination } = operation;
+    if (destination !== undefined) return { name: destination, why: "the caller said so" };
+    const { rules } = this.#options;
+    if (rules.length === 0) return undefined;
+    const call = ruleCall(operation);
+    for (const [index, { fits, to }] of rules.entries()) {
+      const name = fits(call) ? to(call) : undefined;
+      if (name !== undefined) return { name, why: `rule ${index}` };
+    }
+    return undefined;
+  }
+
+  #begun(name: string): OpenDestination {
+    const fixed = this.#fixed.get(name);
+    if (fixed === undefined) {
+      if (this.#options.open !== undefined && isName(name)) return this.#onDemand.begin(name);
+      throw new UsageError(this.name, `there is no destination ${quoted(name)}`);
+    }
+    fixed.begin();
+    return fixed;
   }
 
   async #close(options?: CloseOptions): Promise<void> {
@@ -190,8 +214,7 @@ class DestinationsPool implements Pool {
   }
 }
 
-/** Writes down where a call goes, and why, where that is asked for. */
-function noted(operation: Operation<unknown>, destination: string, why: string): string {
-  operation.trace?.note("destinations", `sent to ${destination}`, { why });
-  return destination;
+/** Nodes under the name of their destination. */
+function nodesOf(destination: string, { nodes }: PoolStats): readonly NodeStats[] {
+  return nodes.map((node) => Object.freeze({ ...node, name: `${destination}/${node.name}` }));
 }

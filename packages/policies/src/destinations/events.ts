@@ -14,7 +14,7 @@ declare module "@breakwater/core" {
   interface EventMap {
     /** A destination was made for its first call. */
     "destination:opened": DestinationEvent;
-    /** One that nobody used for a while, or that had to make room, has been closed. */
+    /** One that was made on demand has been closed: nobody used it, others needed its room, by hand, or with the pool. */
     "destination:closed": DestinationEvent;
   }
 }

@@ -1,11 +1,23 @@
 /**
  * Destinations that are made at their first call, and closed when nobody has used them for a while or others need the room.
  */
-import { type CloseOptions, type Events, type Pool, type Timer, UsageError } from "@breakwater/core";
+import {
+  type CloseOptions,
+  type Events,
+  knownOptions,
+  nonNegativeMs,
+  type Pool,
+  PoolClosedError,
+  type Timer,
+  UsageError,
+} from "@breakwater/core";
 import "./events.ts";
 import { OpenDestination } from "./open-destination.ts";
-import { type CheckedDestinationsOptions, type Limits, poolIn } from "./options.ts";
+import { type CheckedDestinationsOptions, type Limits, poolIn, quoted } from "./options.ts";
 import { TooManyDestinationsError } from "./too-many-destinations-error.ts";
+
+/** How long running calls may take to end where nobody says it, as for any pool. */
+const DRAIN_MS = 10_000;
 
 export class OnDemand {
   readonly #options: CheckedDestinationsOptions;
@@ -14,9 +26,12 @@ export class OnDemand {
   readonly #model: Pool;
   readonly #needed: readonly string[];
   readonly #open = new Map<string, OpenDestination>();
-  readonly #closing = new Set<Promise<void>>();
+  readonly #closing = new Map<OpenDestination, Promise<void>>();
   #limits: Limits;
   #timer: Timer | undefined;
+  // Names for which `open` runs now.
+  readonly #making = new Set<string>();
+  #closed = false;
 
   constructor(options: CheckedDestinationsOptions, events: Events, model: Pool, needed: readonly string[]) {
     this.#options = options;
@@ -31,17 +46,25 @@ export class OnDemand {
     return [...this.#open.values()];
   }
 
-  /** The destination of that name, made if it must be. @throws what `open` throws; `UsageError`; `TooManyDestinationsError`. */
-  of(name: string): OpenDestination {
+  /** Ends what runs on them, also on those that are being closed. */
+  interrupt(...how: Parameters<Pool["interrupt"]>): void {
+    for (const { pool } of [...this.#open.values(), ...this.#closing.keys()]) pool.interrupt(...how);
+  }
+
+  /**
+   * The destination of that name, made if it must be, and begun for one call.
+   * @throws what `open` throws; `UsageError`; `TooManyDestinationsError`.
+   */
+  begin(name: string): OpenDestination {
     const known = this.#open.get(name);
-    if (known !== undefined) return known;
-    this.#makeRoom(name);
-    const { clock, name: pool } = this.#options;
-    const made = new OpenDestination(name, this.#make(name), this.#events, clock);
-    this.#open.set(name, made);
-    this.#events.emit("destination:opened", { pool, destination: name });
-    this.#watch();
-    return made;
+    const one = known ?? this.#made(name);
+    // Before anybody hears of it, who might ask for another: it is in use, and has not to make room.
+    one.begin();
+    if (known === undefined) {
+      this.#events.emit("destination:opened", { pool: this.#options.name, destination: name });
+      this.#watch();
+    }
+    return one;
   }
 
   /** Takes over new limits: those who are idle for too long by them go at once. */
@@ -51,60 +74,102 @@ export class OnDemand {
   }
 
   /** Closes one that is open, when what runs there has ended. False when none of that name is open. */
-  async shut(name: string): Promise<boolean> {
+  async shut(name: string, options: CloseOptions = {}): Promise<boolean> {
+    const { drainMs } = knownOptions("destinations.close", options, ["drainMs"]);
+    if (drainMs !== undefined) nonNegativeMs("destinations.close.drainMs", drainMs);
     const one = this.#open.get(name);
     if (one === undefined) return false;
-    await this.#close(one);
+    await this.#close(one, options);
     return true;
   }
 
-  /** Closes all of them, and waits for those that are being closed. */
-  async close(options?: CloseOptions): Promise<void> {
+  /** Closes all of them, and waits for those that are being closed, no longer than is said now. */
+  async close(options: CloseOptions = {}): Promise<void> {
+    const { clock, name } = this.#options;
+    this.#closed = true;
     this.#timer?.cancel();
     this.#timer = undefined;
+    const late = [...this.#closing.keys()];
+    const end = (): void => {
+      for (const { pool } of late) pool.interrupt(new PoolClosedError(name));
+    };
+    const limit = late.length === 0 ? undefined : clock.setTimer(options.drainMs ?? DRAIN_MS, end);
     for (const one of this.#open.values()) void this.#close(one, options);
-    await Promise.all(this.#closing);
+    await Promise.all(this.#closing.values());
+    limit?.cancel();
+  }
+
+  #made(name: string): OpenDestination {
+    const { clock, name: self } = this.#options;
+    // Nobody is sent away for a name that `open` refuses; and none is made for which there is no room.
+    this.#whoMakesRoom(name);
+    const made = new OpenDestination(name, this.#make(name), this.#events, clock);
+    try {
+      // What `open` has done meanwhile is its own business.
+      if (this.#closed) throw new PoolClosedError(self);
+      const oldest = this.#whoMakesRoom(name);
+      if (oldest !== undefined) void this.#close(oldest);
+    } catch (error) {
+      void made.close({ drainMs: 0 }).catch(() => undefined);
+      throw error;
+    }
+    this.#open.set(name, made);
+    return made;
   }
 
   #make(name: string): Pool {
     const { open, name: self } = this.#options;
-    const pool = poolIn(open?.(name));
-    if (pool === undefined) throw new UsageError(self, `open made no pool for the destination "${name}"`);
-    const all = [this.#model, ...this.all.map((one) => one.pool)];
-    if (all.includes(pool)) throw new UsageError(self, `open gave the pool of another destination for "${name}"`);
-    const { dialect, layers } = pool;
-    const missing = this.#needed.find((layer) => !layers.some((one) => one.name === layer));
-    const wrong =
-      dialect.name === this.#model.dialect.name
-        ? missing && `has no ${missing}, which the others have`
-        : `is not of ${this.#model.dialect.name}`;
-    if (wrong === undefined) return pool;
-    void pool.close({ drainMs: 0 }).catch(() => undefined);
-    throw new UsageError(self, `the destination "${name}" ${wrong}`);
+    if (this.#making.has(name)) throw new UsageError(self, `open asks for the destination ${quoted(name)} itself`);
+    this.#making.add(name);
+    try {
+      return this.#checked(name, poolIn(open?.(name)));
+    } finally {
+      this.#making.delete(name);
+    }
   }
 
-  #makeRoom(name: string): void {
+  #checked(name: string, pool: Pool | undefined): Pool {
+    const { name: self } = this.#options;
+    if (pool === undefined) throw new UsageError(self, `open made no pool for the destination ${quoted(name)}`);
+    const all = [this.#model, ...this.all.map((one) => one.pool)];
+    if (all.includes(pool)) throw new UsageError(self, `open gave the pool of another destination for ${quoted(name)}`);
+    const wrong = this.#wrongWith(pool);
+    if (wrong === undefined) return pool;
+    void pool.close({ drainMs: 0 }).catch(() => undefined);
+    throw new UsageError(self, `the destination ${quoted(name)} ${wrong}`);
+  }
+
+  #wrongWith({ dialect, layers }: Pool): string | undefined {
+    const has = (layer: string): boolean => layers.some((one) => one.name === layer);
+    if (dialect.name !== this.#model.dialect.name) return `is not of ${this.#model.dialect.name}`;
+    if (has("destinations")) return "has destinations of its own";
+    const missing = this.#needed.find((layer) => !has(layer));
+    return missing && `has no ${missing}, which the others have`;
+  }
+
+  /** Who has to go for one more, if there is no room: the one used longest ago. */
+  #whoMakesRoom(name: string): OpenDestination | undefined {
     const { maxOpen } = this.#limits;
-    if (this.#open.size < maxOpen) return;
+    if (this.#open.size < maxOpen) return undefined;
     const idle = this.all.filter((one) => one.running === 0);
     const [oldest] = idle.toSorted((a, b) => a.usedMs - b.usedMs);
-    if (oldest === undefined) throw new TooManyDestinationsError(this.#options.name, name, maxOpen);
-    void this.#close(oldest);
+    if (oldest === undefined) throw new TooManyDestinationsError(this.#options.name, quoted(name), maxOpen);
+    return oldest;
   }
 
   #close(one: OpenDestination, options?: CloseOptions): Promise<void> {
     this.#open.delete(one.name);
     const closed = one.close(options).then(
-      () => this.#closed(one),
+      () => this.#tell(one),
       // Nothing is lost by it: no call runs there any more.
-      () => this.#closed(one),
+      () => this.#tell(one),
     );
-    this.#closing.add(closed);
-    void closed.then(() => this.#closing.delete(closed));
+    this.#closing.set(one, closed);
+    void closed.then(() => this.#closing.delete(one));
     return closed;
   }
 
-  #closed({ name: destination }: OpenDestination): void {
+  #tell({ name: destination }: OpenDestination): void {
     this.#events.emit("destination:closed", { pool: this.#options.name, destination });
   }
 

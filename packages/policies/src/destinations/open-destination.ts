@@ -1,7 +1,7 @@
 /**
  * One destination, and who uses it.
  */
-import type { Clock, Events, Pool } from "@breakwater/core";
+import type { Clock, Events, Operation, Pool } from "@breakwater/core";
 
 export class OpenDestination {
   readonly name: string;
@@ -35,14 +35,27 @@ export class OpenDestination {
     return this.#running > 0 ? this.#clock.now() : this.#usedMs;
   }
 
+  /** One more call is on its way to it: from now on it is in use. `run` must follow. */
   begin(): void {
     this.#running += 1;
     this.#calls += 1;
   }
 
-  end(): void {
-    this.#running -= 1;
-    if (this.#running === 0) this.#usedMs = this.#clock.now();
+  /** Runs a call for which it was begun. */
+  run<T>(operation: Operation<T>): Promise<T> {
+    const end = (): void => {
+      this.#running -= 1;
+      if (this.#running === 0) this.#usedMs = this.#clock.now();
+    };
+    try {
+      const ended = this.pool.execute(operation);
+      ended.then(end, end);
+      return ended;
+    } catch (error) {
+      // A pool of somebody else's may throw before it has a promise.
+      end();
+      throw error;
+    }
   }
 
   /** Closes it; what it says until then is still passed on. */

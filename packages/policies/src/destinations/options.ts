@@ -111,6 +111,20 @@ export function poolIn(stack: Stack | undefined): Pool | undefined {
   return typeof pool?.execute === "function" ? pool : undefined;
 }
 
+/** Longest part of a name that is shown: it may come from anywhere. */
+const MAX_SHOWN = 100;
+
+/** A name as messages show it. */
+export function quoted(name: unknown): string {
+  const shown = JSON.stringify(name) ?? String(name);
+  return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}…` : shown;
+}
+
+/** Whether it can be the name of a destination: one that is no text cannot be told in a token. */
+export function isName(name: unknown): name is string {
+  return typeof name === "string" && name !== "" && name.isWellFormed();
+}
+
 function checkStacks(to: DestinationsOptions["to"]): ReadonlyMap<string, Pool> {
   if (typeof to !== "object" || to === null || Object.keys(to).length === 0)
     throw new OptionError("destinations.to", to, "an object with at least one pool by name");
@@ -123,7 +137,8 @@ function checkStacks(to: DestinationsOptions["to"]): ReadonlyMap<string, Pool> {
     if ([...pools.values()].includes(pool)) throw new OptionError(option, pool.name, "a pool that is not named before");
     if (first !== undefined && first.dialect.name !== pool.dialect.name)
       throw new OptionError(option, pool.dialect.name, `a pool of ${first.dialect.name}`);
-    pools.set(text("destinations.to", name), pool);
+    if (!isName(name)) throw new OptionError("destinations.to", name, "an object with a name for each pool");
+    pools.set(name, pool);
   }
   return pools;
 }

@@ -7,9 +7,10 @@ import { RejectedError } from "@breakwater/core";
 export class TooManyDestinationsError extends RejectedError {
   readonly code = "ERR_BREAKWATER_TOO_MANY_DESTINATIONS";
 
+  /** `destination` is shown as it is given. */
   constructor(pool: string, destination: string, maxOpen: number) {
     const reason = "too many destinations are in use";
-    super(`pool "${pool}": no room for the destination "${destination}": ${maxOpen} others are in use`, pool, {
+    super(`pool "${pool}": no room for the destination ${destination}: ${maxOpen} others are in use`, pool, {
       phase: "acquire",
       effect: "none",
       retry: "same-node",

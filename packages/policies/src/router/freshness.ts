@@ -130,7 +130,7 @@ export class Freshness {
     return true;
   }
 
-  /** Notes what a call that was served means to its session. */
+  /** Notes for the session which node served its read; after a write, waits for the position of what has none yet. */
   async served(
     { access, deadline }: Operation<unknown>,
     causality: Causality,

@@ -1,6 +1,6 @@
 /** What `breakwater doctor` is told. */
 import { parseArgs } from "node:util";
-import { UsageError } from "../usage.ts";
+import { parsedBy, UsageError } from "../usage.ts";
 import type { Plan } from "./facts.ts";
 import { type Level, LEVELS } from "./rule.ts";
 import type { Given } from "./targets.ts";
@@ -22,7 +22,7 @@ const MAX_MS = 600_000;
 
 /** @throws UsageError naming the option, and never a connection string. */
 export function doctorArguments(given: readonly string[]): DoctorArguments {
-  const { values, positionals } = parsed(given);
+  const { values, positionals } = parsedBy(parse, given);
   const expecting = (dsns: readonly string[] = [], expected: Given["expected"]): Given[] =>
     dsns.map((dsn) => ({ dsn, expected }));
   const failOn = values["fail-on"] ?? "warning";
@@ -56,20 +56,10 @@ function whole(name: string, given: string | undefined, byDefault: number, min: 
   throw new UsageError(`${name} must be a whole number from ${min} to ${max}`);
 }
 
-function parsed(given: readonly string[]): ReturnType<typeof parse> {
-  try {
-    return parse(given);
-  } catch (error) {
-    // What is no option may hold a password.
-    const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(message.replace(/\S*:\/\/\S*/g, "…"));
-  }
-}
-
 // oxlint-disable-next-line typescript/explicit-function-return-type -- the options say what comes back
-function parse(given: readonly string[]) {
+function parse(args: string[]) {
   return parseArgs({
-    args: [...given],
+    args,
     allowPositionals: true,
     options: {
       primary: { type: "string", multiple: true },

@@ -22,6 +22,7 @@ export async function factsOf(session: Session, target: Target, plan: Plan, time
   };
   const sentMs = Date.now();
   const [who = {}] = await session.ask(WHO);
+  if (!/^\d+$/.test(String(who["version"]))) throw new Error("what answers there is no PostgreSQL");
   const roundTripMs = Date.now() - sentMs;
   const state = await session.probe();
   const rows: Partial<Record<Question, Rows | undefined>> = {};

@@ -6,7 +6,7 @@ import { Session } from "./session.ts";
 /** Each of both has a connection of its own: one may be refused, the other ended. */
 export async function poolerOf(config: PgConfig, limitMs: number): Promise<Pick<Node, "console" | "statementMode">> {
   const [console, statementMode] = await Promise.all([
-    onOther(atConsole(config), limitMs, readConsole).catch(() => undefined),
+    atConsole(config, limitMs).catch(() => undefined),
     onOther(config, limitMs, takesNoTransactions).catch(() => false),
   ]);
   return { console, statementMode };
@@ -42,11 +42,11 @@ async function onOther<T>(config: PgConfig, limitMs: number, work: (session: Ses
   }
 }
 
-function atConsole(config: PgConfig): PgConfig {
+async function atConsole(config: PgConfig, limitMs: number): Promise<PoolerConsole> {
   const { connectionString } = config;
-  if (connectionString === undefined) return { ...config, database: "pgbouncer" };
+  if (connectionString === undefined) return onOther({ ...config, database: "pgbouncer" }, limitMs, readConsole);
   // Of a path to a socket there is no such address.
   const url = new URL(connectionString);
   url.pathname = "/pgbouncer";
-  return { ...config, connectionString: url.href };
+  return onOther({ ...config, connectionString: url.href }, limitMs, readConsole);
 }

@@ -1,4 +1,5 @@
 /** What is told of it, to people and to programs. */
+import { harmless, harmlessJson } from "../harmless.ts";
 import type { Finding } from "./diagnose.ts";
 import type { Node, Round, SilentNode } from "./facts.ts";
 import { LEVELS } from "./rule.ts";
@@ -13,8 +14,8 @@ export function textOf(round: Round, findings: readonly Finding[]): string {
     ["the nodes together", findingsOf(null, findings)],
   ] as const;
   const shown = blocks.flatMap(([title = "", lines = ""]) => {
-    if (lines !== "") return [`${title}\n${lines}`];
-    return title === "the nodes together" ? [] : [`${title}\n  nothing to change\n`];
+    if (lines !== "") return [`${harmless(title)}\n${lines}`];
+    return title === "the nodes together" ? [] : [`${harmless(title)}\n  nothing to change\n`];
   });
   return `${shown.join("\n")}\n${sumOf(round, findings)}\n`;
 }
@@ -26,7 +27,7 @@ export function jsonOf(round: Round, findings: readonly Finding[]): string {
     findings,
     counts: Object.fromEntries(LEVELS.map((level) => [level, count(findings, level)])),
   };
-  return `${JSON.stringify(all, undefined, 1)}\n`;
+  return `${harmlessJson(all, 1)}\n`;
 }
 
 function findingsOf(node: string | null, findings: readonly Finding[]): string {
@@ -37,7 +38,7 @@ function findingsOf(node: string | null, findings: readonly Finding[]): string {
         `${level.padEnd(WIDTH - 2)}${id}`,
         ...[seen, why, `change: ${change}`].map((line) => " ".repeat(WIDTH - 2) + line),
       ];
-      return lines.map((line) => `  ${line}\n`).join("");
+      return lines.map((line) => `  ${harmless(line)}\n`).join("");
     })
     .join("");
 }

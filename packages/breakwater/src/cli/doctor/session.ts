@@ -1,4 +1,5 @@
 /** One connection to a node, for questions only: no statement of it can write, and none is waited for without a limit. */
+import type { Socket } from "node:net";
 import type { Connection, NodeState, QueryResult, Statement } from "@breakwater/core";
 import type { PgClient, PgConfig } from "@breakwater/pg";
 import { postgres } from "@breakwater/postgres";
@@ -38,6 +39,7 @@ export class Session {
       connectionTimeoutMillis: 0,
     } as pg.ClientConfig);
     const session = new Session(client);
+    guard(client as never);
     try {
       await session.within(limitMs, client.connect());
     } catch (error) {
@@ -72,8 +74,9 @@ export class Session {
   async ask(text: string, limited = true): Promise<readonly Row[]> {
     const limit = limited ? `SET LOCAL statement_timeout = ${QUESTION_MS}; ` : "";
     try {
-      const results = (await this.#query(`BEGIN READ ONLY; ${limit}${text}; COMMIT`)) as readonly QueryResult<Row>[];
-      return results.at(-2)?.rows ?? [];
+      const results = await this.#query(`BEGIN READ ONLY; ${limit}${text}; COMMIT`);
+      // Of what is no PostgreSQL there may be one, or none.
+      return ([results].flat().at(-2) as QueryResult<Row> | undefined)?.rows ?? [];
     } catch (error) {
       if (isRefusal(error)) await this.#query("ROLLBACK");
       throw error;
@@ -118,6 +121,29 @@ export class Session {
   destroy(): void {
     this.#client.connection?.stream?.destroy();
   }
+}
+
+/** What reads the server's messages. */
+interface Reader {
+  readonly connection: { attachListeners(stream: Socket): void };
+}
+
+/** pg throws at a message that is none, in the midst of its socket's event: nobody could catch that. Here the link ends by it. */
+function guard({ connection }: Reader): void {
+  const attach = connection.attachListeners.bind(connection);
+  connection.attachListeners = (stream) => {
+    attach(stream);
+    for (const listener of stream.listeners("data") as ((chunk: unknown) => void)[]) {
+      stream.off("data", listener);
+      stream.on("data", (chunk: unknown) => {
+        try {
+          listener.call(stream, chunk);
+        } catch (error) {
+          stream.destroy(error as Error);
+        }
+      });
+    }
+  };
 }
 
 /** Code of the error of {@link Session.within}. */

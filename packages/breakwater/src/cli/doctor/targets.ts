@@ -23,7 +23,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const EXPECTED = 'expected one such as "postgres://user@host:5432/database"';
 
-/** @throws UsageError for none, and for one that leads nowhere. */
+/** Without any, the one of the environment. @throws UsageError when there is none there either, or one leads nowhere. */
 export function targetsOf(given: readonly Given[], environment: Environment = process.env): Target[] {
   if (given.length === 0) return [fromEnvironment(environment)];
   const targets = given.map(({ dsn, expected }, at) => {

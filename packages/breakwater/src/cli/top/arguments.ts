@@ -1,6 +1,6 @@
 /** What `breakwater top` is told. */
 import { parseArgs } from "node:util";
-import { UsageError } from "../usage.ts";
+import { parsedBy, UsageError } from "../usage.ts";
 
 export interface TopArguments {
   /** Where `status.json` is; undefined only beside `help`. */
@@ -20,7 +20,7 @@ export function topArguments(
   given: readonly string[],
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): TopArguments {
-  const { values, positionals } = parsed(given);
+  const { values, positionals } = parsedBy(parse, given);
   const [address, ...rest] = positionals;
   const help = values.help ?? false;
   if (!help && (address === undefined || rest.length > 0))
@@ -58,18 +58,10 @@ function seconds(name: string, given: string): number {
   throw new UsageError(`${name} must be seconds from ${MIN_SECONDS} to ${MAX_SECONDS}, got "${given}"`);
 }
 
-function parsed(given: readonly string[]): ReturnType<typeof parse> {
-  try {
-    return parse(given);
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
 // oxlint-disable-next-line typescript/explicit-function-return-type -- the options say what comes back
-function parse(given: readonly string[]) {
+function parse(args: string[]) {
   return parseArgs({
-    args: [...given],
+    args,
     allowPositionals: true,
     options: {
       token: { type: "string" },

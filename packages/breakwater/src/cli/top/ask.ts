@@ -3,6 +3,8 @@ import type { StatusReport } from "../../status/report.ts";
 
 /** Longest wait for an answer, in milliseconds. */
 const ANSWER_MS = 5_000;
+/** Longest answer, in bytes: a node takes about one or two thousand, an event at most some hundreds. */
+const MAX_ANSWER = 64 * 1_024 * 1_024;
 
 /** There was no answer of use. */
 export class NoAnswerError extends Error {
@@ -17,7 +19,12 @@ export class NoAnswerError extends Error {
 }
 
 /** What the endpoint says. @throws NoAnswerError that says what was wrong; the signal's reason when that was first. */
-export async function ask(url: URL, token: string | undefined, signal: AbortSignal): Promise<StatusReport> {
+export async function ask(
+  url: URL,
+  token: string | undefined,
+  signal: AbortSignal,
+  maxBytes: number = MAX_ANSWER,
+): Promise<StatusReport> {
   let answer: Response;
   let text: string;
   try {
@@ -27,9 +34,10 @@ export async function ask(url: URL, token: string | undefined, signal: AbortSign
       redirect: "manual",
       signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
     });
-    text = await answer.text();
+    text = await textOf(answer, maxBytes);
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof NoAnswerError) throw error;
     throw new NoAnswerError(reasonOf(error));
   }
   const { status } = answer;
@@ -40,6 +48,18 @@ export async function ask(url: URL, token: string | undefined, signal: AbortSign
   if (status !== 200 || report?.format !== 1 || !Array.isArray(report.databases))
     throw new NoAnswerError(`${status}, and no status of a kind that is known`, "shape");
   return report as StatusReport;
+}
+
+/** The whole text. @throws NoAnswerError as soon as it is too long. */
+async function textOf(answer: Response, maxBytes: number): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of answer.body ?? []) {
+    length += part.length;
+    if (length > maxBytes) throw new NoAnswerError(`an answer of more than ${maxBytes} bytes`, "shape");
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString("utf8");
 }
 
 function parsed(text: string): unknown {

@@ -1,6 +1,7 @@
 /** One picture of what a status endpoint said, in lines no wider than the terminal. Pure. */
 import type { DatabaseReport, EventReport, NodeReport, StatusReport } from "../../status/report.ts";
-import { cells, cut, fit, harmless, type Look, type Paint } from "./text.ts";
+import { harmless } from "../harmless.ts";
+import { cells, cut, fit, type Look, type Paint } from "./text.ts";
 
 /** How it is to be drawn. */
 export interface FrameOptions {
@@ -36,20 +37,21 @@ interface Column {
   readonly of: (node: NodeReport) => Cell;
 }
 
-const GOOD: Readonly<Record<string, Look>> = {
-  ok: "green",
-  up: "green",
-  closed: "green",
-  primary: "bold",
-  degraded: "yellow",
-  down: "red",
-  open: "red",
-  "half-open": "yellow",
-  isolated: "yellow",
-};
+// A map, since the words come from a server: no `constructor` is among them.
+const GOOD: ReadonlyMap<string, Look> = new Map([
+  ["ok", "green"],
+  ["up", "green"],
+  ["closed", "green"],
+  ["primary", "bold"],
+  ["degraded", "yellow"],
+  ["down", "red"],
+  ["open", "red"],
+  ["half-open", "yellow"],
+  ["isolated", "yellow"],
+]);
 
 const word = (text: string): Cell => {
-  const look = GOOD[text];
+  const look = GOOD.get(text);
   return look === undefined ? { text } : { text, look };
 };
 
@@ -102,7 +104,7 @@ export function frame(report: StatusReport | undefined, options: FrameOptions): 
 
 function databaseLines(database: DatabaseReport, width: number, paint: Paint): string[] {
   const { name, status, recent, pool, nodes, waitingForNode } = database;
-  const title = `${paint("bold", cut(name, width - 10))} ${paint(GOOD[status], harmless(status))}`;
+  const title = `${paint("bold", cut(name, width - 10))} ${paint(GOOD.get(status), cut(status, 9))}`;
   const { p50, p95, p99 } = recent.latency;
   const facts = [
     `${figure(recent.callsPerSecond)} calls/s`,

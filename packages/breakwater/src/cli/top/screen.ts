@@ -1,7 +1,8 @@
 /** Where `top` draws: a terminal, which it leaves as it was; lines for what reads along; JSON for programs. */
 import type { StatusReport } from "../../status/report.ts";
 import { frame } from "./frame.ts";
-import { harmless, paintIf } from "./text.ts";
+import { harmless, harmlessJson } from "../harmless.ts";
+import { paintIf } from "./text.ts";
 
 export interface Screen {
   /** There is news. */
@@ -28,7 +29,7 @@ const ESC = "\u001B[";
 /** The one that fits standard output. */
 export function screenOf(options: ScreenOptions): Screen {
   const out = process.stdout;
-  if (options.json) return lines((report) => `${JSON.stringify(report)}\n`);
+  if (options.json) return lines((report) => `${harmlessJson(report)}\n`);
   const { NO_COLOR: noColor, TERM: term, COLUMNS: columns } = process.env;
   const isPlain = !out.isTTY || term === "dumb";
   const paint = paintIf(!isPlain && (noColor === undefined || noColor === ""));
@@ -89,9 +90,10 @@ function terminal(address: string, paint: ReturnType<typeof paintIf>): Screen {
     isOpen = false;
     out.off("resize", draw);
     process.off("exit", close);
-    out.write(`${ESC}?25h${ESC}?1049l`);
+    out.write(`${ESC}?7h${ESC}?25h${ESC}?1049l`);
   };
-  out.write(`${ESC}?1049h${ESC}?25l${ESC}H${ESC}2J`);
+  // Where it is narrower than any picture, what is too much of a line is left out, and does not begin another.
+  out.write(`${ESC}?1049h${ESC}?25l${ESC}?7l${ESC}H${ESC}2J`);
   out.on("resize", draw);
   process.on("exit", close);
   draw();

@@ -1,4 +1,5 @@
 /** Texts in the cells of a terminal. */
+import { harmless } from "../harmless.ts";
 
 /** How a text looks; by number as ECMA-48 (SGR) has them. */
 const LOOKS = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34 } as const;
@@ -16,11 +17,6 @@ export function paintIf(colors: boolean): Paint {
 /** Scripts whose characters take two cells (UAX #11: wide and fullwidth, the common blocks). */
 const WIDE =
   /[\u1100-\u115F\u2E80-\u303E\u3041-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6\u{1F300}-\u{1FAFF}\u{20000}-\u{3FFFD}]/u;
-
-/** Nothing in it can steer the terminal, whatever a server says. */
-export function harmless(text: string): string {
-  return text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, "?");
-}
 
 function cellsOf(character: string): number {
   return WIDE.test(character) ? 2 : 1;

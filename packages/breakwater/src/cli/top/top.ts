@@ -1,10 +1,11 @@
 /** `breakwater top`: how a running stack stands, live in a terminal, by its status endpoint. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { StatusReport } from "../../status/report.ts";
+import { harmless } from "../harmless.ts";
 import { EXIT, TOP_HELP } from "../usage.ts";
 import { topArguments } from "./arguments.ts";
 import { ask, NoAnswerError } from "./ask.ts";
-import { screenOf } from "./screen.ts";
+import { type Screen, screenOf } from "./screen.ts";
 
 /** Runs it to its end: one picture, or until it is interrupted. Resolves with the exit code. */
 export async function topCommand(given: readonly string[]): Promise<number> {
@@ -26,14 +27,15 @@ export async function topCommand(given: readonly string[]): Promise<number> {
     for (;;) {
       const beganMs = performance.now();
       try {
-        seen = await ask(url, token, signal);
-        screen.shows(seen);
+        const report = await ask(url, token, signal);
+        show(screen, report);
+        seen = report;
       } catch (error) {
         if (!(error instanceof NoAnswerError)) throw error;
         const isFinal = error.final === "token" || (error.final === "shape" && seen === undefined);
         if (once || isFinal) {
           screen.close();
-          process.stderr.write(`breakwater: ${url.href} gave no status: ${error.message}\n`);
+          process.stderr.write(`breakwater: ${url.href} gave no status: ${harmless(error.message)}\n`);
           return EXIT.notRun;
         }
         screen.silent(error.message);
@@ -48,5 +50,14 @@ export async function topCommand(given: readonly string[]): Promise<number> {
     screen.close();
     for (const each of ends) process.off(each, stop);
     process.stdout.off("close", stop);
+  }
+}
+
+/** @throws NoAnswerError when what was answered has not the shape that it should have. */
+function show(screen: Screen, report: StatusReport): void {
+  try {
+    screen.shows(report);
+  } catch (error) {
+    throw new NoAnswerError(`the status cannot be read (${error instanceof Error ? error.message : ""})`, "shape");
   }
 }

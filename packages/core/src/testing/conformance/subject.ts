@@ -37,13 +37,13 @@ export interface ConformanceLanguage {
   readonly sleep: (seconds: number, mark: string) => string;
   /** A write that sleeps before it inserts the id 1 into the table `conformance`. */
   readonly sleepAndInsert: (seconds: number, mark: string) => string;
-  /** `code` of the error of a second row with the same key, and of a text that makes no sense. */
+  /** `code` of the error of a second row with the same key. */
   readonly duplicateCode: string;
-  /** See `duplicateCode`. */
+  /** `code` of the error of a text that makes no sense. */
   readonly syntaxCode: string;
-  /** Sets something that lasts as long as the session; reads it as the column `mark`. */
+  /** Sets something that lasts as long as the session. */
   readonly setMark: (value: string) => string;
-  /** See `setMark`. */
+  /** Reads what `setMark` has set, as the column `mark`. */
   readonly readMark: string;
   /** Takes away what the session has prepared; left out where there is no such statement. */
   readonly forgetPrepared?: string;

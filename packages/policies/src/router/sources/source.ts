@@ -9,7 +9,7 @@ export interface NodeDescription {
   readonly name: string;
   /** Name or address of its server. */
   readonly host: string;
-  /** Its port. */
+  /** Port of its server. */
   readonly port: number;
   /** What the source thinks the node is; only until it has answered a probe. @default replica */
   readonly role?: "primary" | "replica";
@@ -41,7 +41,10 @@ export interface PollingOptions {
   readonly clock?: Clock;
 }
 
-/** A source that asks `list`, tells what is new, and asks again after `refreshMs` milliseconds. */
+/**
+ * A source that asks `list`, tells of its nodes when they are others than before, and asks again `refreshMs` milliseconds
+ * after each answer. An empty list is no news.
+ */
 export function polling(
   list: () => Promise<readonly NodeDescription[]>,
   refreshMs: number,

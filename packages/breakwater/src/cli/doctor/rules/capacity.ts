@@ -1,5 +1,5 @@
 /** Whether there are enough connections for the pools, and what else is used up. */
-import { identifier, setTo } from "../change.ts";
+import { identifier, literal, setTo } from "../change.ts";
 import type { Node, Plan } from "../facts.ts";
 import { bytes, nodeRule, numberOf, type Rule, settingRule, span } from "../rule.ts";
 
@@ -112,7 +112,7 @@ export const CAPACITY: readonly Rule[] = [
       return {
         seen: `${prepared.count} in pg_prepared_xacts, the oldest for ${span(prepared.oldestSeconds)}`,
         level: prepared.oldestSeconds < FORGOTTEN_S ? "note" : "warning",
-        change: `ROLLBACK PREPARED '${prepared.gid.replaceAll("'", "''")}'; or COMMIT PREPARED, as its coordinator decided`,
+        change: `ROLLBACK PREPARED ${literal(prepared.gid)}; or COMMIT PREPARED, as its coordinator decided`,
       };
     },
   }),
@@ -151,7 +151,7 @@ export const CAPACITY: readonly Rule[] = [
       const unbounded = numberOf(node, "max_slot_wal_keep_size") === -1 ? ", max_slot_wal_keep_size = -1" : "";
       return {
         seen: `${inactive.map(({ name }) => name).join(", ")}: ${lost ? "lost its WAL" : `keeps ${bytes(kept)}`}${unbounded}`,
-        change: `connect its reader, or SELECT pg_drop_replication_slot('${first.name}');`,
+        change: `connect its reader, or SELECT pg_drop_replication_slot(${literal(first.name)});`,
       };
     },
   }),

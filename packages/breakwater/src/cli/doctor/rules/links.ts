@@ -118,7 +118,7 @@ export const LINKS: readonly Rule[] = [
     id: "pooler-unprepared",
     level: "note",
     each: "link",
-    why: "Statements that a program prepares under a name fail there (42P05, 26000); breakwater prepares none behind a pooler, other programs do.",
+    why: "Statements that a program prepares under a name fail there (42P05, 26000); breakwater then prepares none, other programs do.",
     find({ console }) {
       if (console === undefined || poolMode({ console }) === "session") return undefined;
       const most = console.settings.get("max_prepared_statements");

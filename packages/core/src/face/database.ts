@@ -192,7 +192,10 @@ export class Database extends Bulk {
     return this.#causal.token;
   }
 
-  /** Includes what another process has written and seen. @throws RangeError when the text is no token. */
+  /**
+   * Includes what another process has written and seen: outside of sessions for all callers, so not what comes from a browser.
+   * @throws RangeError when the text is no token.
+   */
   include(token: string): void {
     this.#causal.merge(token);
   }

@@ -151,8 +151,7 @@ export class OnDemand {
   #whoMakesRoom(name: string): OpenDestination | undefined {
     const { maxOpen } = this.#limits;
     if (this.#open.size < maxOpen) return undefined;
-    const idle = this.all.filter((one) => one.running === 0);
-    const [oldest] = idle.toSorted((a, b) => a.usedMs - b.usedMs);
+    const oldest = usedFirst(this.all.filter((one) => one.running === 0));
     if (oldest === undefined) throw new TooManyDestinationsError(this.#options.name, quoted(name), maxOpen);
     return oldest;
   }
@@ -186,9 +185,18 @@ export class OnDemand {
   /** Looks again when the one that was idle for the longest would be due. */
   #watch(): void {
     const { idleMs } = this.#limits;
-    if (this.#timer !== undefined || idleMs === false || this.#open.size === 0) return;
+    if (this.#timer !== undefined || idleMs === false) return;
+    const oldest = usedFirst(this.all);
+    if (oldest === undefined) return;
     const { clock } = this.#options;
-    const oldest = Math.min(...this.all.map((one) => one.usedMs));
-    this.#timer = clock.setTimer(Math.max(oldest + idleMs - clock.now(), 1), () => this.#sweep(), true);
+    this.#timer = clock.setTimer(Math.max(oldest.usedMs + idleMs - clock.now(), 1), () => this.#sweep(), true);
   }
+}
+
+/** The one used longest ago; of equals the first. */
+function usedFirst(all: readonly OpenDestination[]): OpenDestination | undefined {
+  return all.reduce<OpenDestination | undefined>(
+    (oldest, one) => (oldest === undefined || one.usedMs < oldest.usedMs ? one : oldest),
+    undefined,
+  );
 }

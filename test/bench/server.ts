@@ -22,7 +22,9 @@ const SCHEMA = `
 
 export async function startServer(): Promise<Server> {
   const given = process.env["BREAKWATER_BENCH_URL"];
-  const cluster = given === undefined ? await startCluster({ replicas: 0 }) : undefined;
+  // All clients keep their connections open between their turns.
+  const settings = { max_connections: "600" };
+  const cluster = given === undefined ? await startCluster({ replicas: 0, settings }) : undefined;
   const url = given ?? cluster?.primary.directConnectionString ?? "";
   const admin = new pg.Client(url);
   await admin.connect();

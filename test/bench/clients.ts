@@ -12,14 +12,16 @@ import {
   TimeoutStrategy,
   wrap,
 } from "cockatiel";
-import { sql as drizzleSql } from "drizzle-orm";
+import { type SQL, sql as drizzleSql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
-import { Kysely, PostgresDialect, sql as kyselySql } from "kysely";
+import { Kysely, PostgresDialect, type RawBuilder, sql as kyselySql } from "kysely";
 import CircuitBreaker from "opossum";
 import pRetry from "p-retry";
 import pg from "pg";
 import postgres from "postgres";
 import { createPool, sql as slonikSql } from "slonik";
+import { awsPool } from "./aws.ts";
+import { Floor } from "./floor.ts";
 
 /** The most connections that any of them may have. */
 export const CONNECTIONS = 10;
@@ -38,12 +40,19 @@ export interface Client {
   readonly query: (text: string, values: unknown[]) => Promise<unknown>;
   /** BEGIN, two statements, COMMIT. */
   readonly write?: (id: number) => Promise<unknown>;
-  /** Inserts many rows. */
-  readonly insert?: (rows: [number, string][]) => Promise<unknown>;
   readonly close: () => Promise<unknown>;
 }
 
-type Make = (url: string) => Client | Promise<Client>;
+/** Undefined where it is not installed, or cannot get in. */
+type Make = (url: string) => Client | Promise<Client | undefined>;
+
+/** What comes nearest to doing nothing but the round trips. */
+export const FLOOR = "raw wire client (floor)";
+/** The last of the peers, measured where it is installed. */
+export const AWS = "AWS wrapper, no plugins";
+
+/** So many of them take part in what is promised. */
+export const PROMISED = 6;
 
 /** Made in this order; the first is what all others are compared with. */
 export const CLIENTS: readonly Make[] = [
@@ -63,10 +72,6 @@ export const CLIENTS: readonly Make[] = [
         inTransaction(async (client) => {
           await client.query(TEXTS.take, [id]);
           await client.query(TEXTS.give, [id]);
-        }),
-      insert: (rows) =>
-        inTransaction(async (client) => {
-          for (const row of rows) await client.query(TEXTS.insert, row);
         }),
       close: () => pool.end(),
     };
@@ -98,28 +103,72 @@ export const CLIENTS: readonly Make[] = [
     };
   },
   async (url) => {
+    const texts = [...Object.values(TEXTS), "BEGIN", "COMMIT"];
+    // It knows no passwords.
+    const floor = await Floor.open(url, { connections: CONNECTIONS, shared: 4, texts }).catch(() => undefined);
+    return (
+      floor && {
+        name: FLOOR,
+        query: (text, values) => floor.query(text, values),
+        write: (id) =>
+          floor.transaction([
+            [TEXTS.take, [id]],
+            [TEXTS.give, [id]],
+          ]),
+        close: async () => floor.close(),
+      }
+    );
+  },
+  async (url) => {
     const pool = await createPool(url, { maximumPoolSize: CONNECTIONS });
-    const query = (text: string, values: unknown[]): Promise<unknown> =>
-      pool.any({ ...slonikSql.unsafe`SELECT 1`, sql: text, values } as never);
-    return { name: "slonik", query, close: () => pool.end() };
+    const made = (text: string, values: unknown[]): never =>
+      ({ ...slonikSql.unsafe`SELECT 1`, sql: text, values }) as never;
+    return {
+      name: "slonik",
+      query: (text, values) => pool.any(made(text, values)),
+      write: (id) =>
+        pool.transaction(async (transaction) => {
+          await transaction.query(made(TEXTS.take, [id]));
+          await transaction.query(made(TEXTS.give, [id]));
+        }),
+      close: () => pool.end(),
+    };
   },
   (url) => {
     const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
     const db = new Kysely<never>({ dialect: new PostgresDialect({ pool }) });
-    const query = (text: string, values: unknown[]): Promise<unknown> => {
+    const made = (text: string, values: unknown[]): RawBuilder<unknown> => {
       const [before = "", ...after] = text.split(/\$1/);
-      return kyselySql([before, ...after] as never, ...after.map(() => values[0])).execute(db);
+      return kyselySql([before, ...after] as never, ...after.map(() => values[0]));
     };
-    return { name: "Kysely", query, close: () => db.destroy() };
+    return {
+      name: "Kysely",
+      query: (text, values) => made(text, values).execute(db),
+      write: (id) =>
+        db.transaction().execute(async (transaction) => {
+          await made(TEXTS.take, [id]).execute(transaction);
+          await made(TEXTS.give, [id]).execute(transaction);
+        }),
+      close: () => db.destroy(),
+    };
   },
   (url) => {
     const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
     const db = drizzle({ client: pool });
-    const query = (text: string, values: unknown[]): Promise<unknown> => {
+    const made = (text: string, values: unknown[]): SQL => {
       const [before = "", ...after] = text.split(/\$1/);
-      return db.execute(drizzleSql([before, ...after] as never, ...after.map(() => values[0])));
+      return drizzleSql([before, ...after] as never, ...after.map(() => values[0]));
     };
-    return { name: "Drizzle", query, close: () => pool.end() };
+    return {
+      name: "Drizzle",
+      query: async (text, values) => db.execute(made(text, values)),
+      write: (id) =>
+        db.transaction(async (transaction) => {
+          await transaction.execute(made(TEXTS.take, [id]));
+          await transaction.execute(made(TEXTS.give, [id]));
+        }),
+      close: () => pool.end(),
+    };
   },
   (url) => {
     const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS });
@@ -157,6 +206,10 @@ export const CLIENTS: readonly Make[] = [
       },
     };
   },
+  async (url) => {
+    const pool = await awsPool(url, CONNECTIONS);
+    return pool && { name: AWS, ...pool };
+  },
 ];
 
 function ours(name: string, db: ReturnType<typeof database>): Client {
@@ -168,7 +221,6 @@ function ours(name: string, db: ReturnType<typeof database>): Client {
         await transaction.query(TEXTS.take, [id]);
         await transaction.query(TEXTS.give, [id]);
       }),
-    insert: (rows) => db.executeMany(TEXTS.insert, rows),
     close: () => db.close(),
   };
 }

@@ -8,12 +8,13 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { type Client, CLIENTS, TEXTS } from "./clients.ts";
-import { type Case, measure, type Table } from "./measure.ts";
-import { curves } from "./curves.ts";
+import { HOW_TO_MEASURE_AWS } from "./aws.ts";
 import { bulk } from "./bulk.ts";
+import { AWS, type Client, CLIENTS, PROMISED, TEXTS } from "./clients.ts";
+import { curves } from "./curves.ts";
+import { type Case, measure, type Table } from "./measure.ts";
 import { PROMISES } from "./promises.ts";
-import { page, table } from "./report.ts";
+import { bulkTable, dataText, page, slowLine, table, transactionTable } from "./report.ts";
 import { startServer } from "./server.ts";
 import { slowNeighbour } from "./slow.ts";
 
@@ -44,7 +45,12 @@ const CASES: readonly Case[] = [
 const server = await startServer();
 const clients: Client[] = [];
 try {
-  for (const make of flags.ours || flags.check ? CLIENTS.slice(0, 6) : CLIENTS) clients.push(await make(server.url));
+  for (const make of flags.ours || flags.check ? CLIENTS.slice(0, PROMISED) : CLIENTS) {
+    const client = await make(server.url);
+    if (client !== undefined) clients.push(client);
+  }
+  if (!flags.ours && !flags.check && !clients.some(({ name }) => name === AWS))
+    console.log(`${AWS}: not installed. To measure it, ${HOW_TO_MEASURE_AWS}.\n`);
   const how = flags.short || flags.check ? { rounds: 5, sliceMs: 120 } : { rounds: 9, sliceMs: 400 };
   const tables: Table[] = [];
   for (const each of CASES) {
@@ -53,28 +59,32 @@ try {
     tables.push(measured);
     console.log(table(measured));
   }
-  const bulkRatio = flags.only === undefined ? await bulk(clients, how.rounds) : undefined;
-  if (bulkRatio !== undefined) console.log(`executeMany of 10,000 rows: ${bulkRatio.median.toFixed(1)} × one by one\n`);
-  const slow = flags.only === undefined ? await slowNeighbour(clients, how.rounds) : undefined;
-  if (slow !== undefined) console.log(`p99 beside a statement of 1 s: ${slow.median.toFixed(2)} × without it\n`);
+  const all = flags.only === undefined;
+  const few = flags.short || flags.check;
+  const many = all ? await bulk(server.url, few ? 3 : 7, flags.check) : undefined;
+  if (many !== undefined) console.log(bulkTable(many));
+  const slow = all ? await slowNeighbour(clients[1], few ? 3 : 9) : undefined;
+  if (slow !== undefined) console.log(`${slowLine(slow)}\n`);
   if (flags.check) {
-    const broken = PROMISES.flatMap((promise) => promise(tables, bulkRatio));
+    const broken = PROMISES.flatMap((promise) => promise(tables, many));
     for (const line of broken) console.error(line);
     process.exitCode = broken.length === 0 ? 0 : 1;
   }
   if (flags.write) {
-    const drawn = await curves(server.url, flags.short);
+    const { curves: drawn, transactions } = await curves(server.url, flags.short);
+    console.log(transactionTable(transactions));
     const data = {
       server: server.version,
       node: process.version,
-      tables,
-      bulk: bulkRatio,
-      slow,
       short: flags.short,
+      tables,
+      bulk: many,
+      slow,
+      transactions,
       curves: drawn,
     };
     const docs = new URL("../../docs/", import.meta.url);
-    writeFileSync(new URL("benchmarks.json", docs), `${JSON.stringify(data, undefined, 1)}\n`);
+    writeFileSync(new URL("benchmarks.json", docs), dataText(data));
     writeFileSync(new URL("benchmarks.md", docs), page(data, docs));
   }
 } finally {

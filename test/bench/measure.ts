@@ -8,8 +8,8 @@ interface Slice {
   /** Per call, in microseconds. */
   readonly clientCpu: number;
   readonly serverCpu: number | undefined;
-  readonly p50: number;
-  readonly p99: number;
+  /** How long each call took, in milliseconds. */
+  readonly times: readonly number[];
 }
 
 export interface Case {
@@ -32,8 +32,11 @@ export interface Row {
     readonly perSecond: Figure;
     readonly clientCpu: Figure;
     readonly serverCpu: Figure;
-    readonly p99: Figure;
   };
+  /** The p99 of all calls, relative to that of the first client. */
+  readonly p99Ratio: number;
+  /** Calls per second, relative to postgres.js in the same run. */
+  readonly toPostgresJs: Figure;
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
@@ -57,27 +60,36 @@ export async function measure(
   });
   for (const { call } of able) await slice(call, each.callers, how.sliceMs / 2, server);
   for (let round = 0; round < how.rounds; round += 1) {
-    for (const { call, slices } of able) slices.push(await slice(call, each.callers, how.sliceMs, server));
+    for (const { call, slices } of turned(able, round)) {
+      slices.push(await slice(call, each.callers, how.sliceMs, server));
+    }
   }
   const bare = able[0]?.slices ?? [];
+  const other = able.find(({ name }) => name === "postgres.js")?.slices ?? [];
+  const bareTimes = quantiles(bare);
   const rows = able.map(({ name, slices }): Row => {
-    const ratio = (key: "perSecond" | "clientCpu" | "serverCpu" | "p99"): Figure =>
-      figure(slices.map((one, round) => (one[key] ?? Number.NaN) / (bare[round]?.[key] ?? Number.NaN)));
-    const median = (key: "perSecond" | "p50" | "p99"): number => figure(slices.map((one) => one[key])).median;
+    const to = (others: readonly Slice[], key: "perSecond" | "clientCpu" | "serverCpu"): Figure =>
+      figure(slices.map((one, round) => (one[key] ?? Number.NaN) / (others[round]?.[key] ?? Number.NaN)));
+    const times = quantiles(slices);
     return {
       client: name,
       ratios: {
-        perSecond: ratio("perSecond"),
-        clientCpu: ratio("clientCpu"),
-        serverCpu: ratio("serverCpu"),
-        p99: ratio("p99"),
+        perSecond: to(bare, "perSecond"),
+        clientCpu: to(bare, "clientCpu"),
+        serverCpu: to(bare, "serverCpu"),
       },
-      perSecond: median("perSecond"),
-      p50: median("p50"),
-      p99: median("p99"),
+      p99Ratio: times.p99 / bareTimes.p99,
+      toPostgresJs: to(other, "perSecond"),
+      perSecond: figure(slices.map((one) => one.perSecond)).median,
+      ...times,
     };
   });
   return { name: each.name, callers: each.callers, rows };
+}
+
+/** Another one begins each round: what the one before left to be cleared away, or to be woken, falls on all alike. */
+export function turned<T>(list: readonly T[], round: number): T[] {
+  return list.map((_, index) => list[(index + round) % list.length]!);
 }
 
 async function slice(call: () => Promise<unknown>, callers: number, ms: number, server: Server): Promise<Slice> {
@@ -98,16 +110,23 @@ async function slice(call: () => Promise<unknown>, callers: number, ms: number, 
   const took = performance.now() - started;
   const { user, system } = process.cpuUsage(before);
   const serverAfter = await server.cpu();
-  times.sort((a, b) => a - b);
   const count = times.length;
   return {
     perSecond: (count / took) * 1_000,
     clientCpu: (user + system) / count,
     serverCpu:
       serverBefore === undefined || serverAfter === undefined ? undefined : (serverAfter - serverBefore) / count,
-    p50: times[Math.floor(count * 0.5)] ?? 0,
-    p99: times[Math.floor(count * 0.99)] ?? 0,
+    times,
   };
+}
+
+/**
+ * Of the calls of all slices together: a slice has too few of the slowest. On a machine with few processors they are those for
+ * which the system let a process wait for its next tick, some milliseconds, which strikes one slice and spares the next.
+ */
+function quantiles(slices: readonly Slice[]): { readonly p50: number; readonly p99: number } {
+  const times = Float64Array.from(slices.flatMap((one) => one.times)).toSorted();
+  return { p50: times[Math.floor(times.length * 0.5)] ?? 0, p99: times[Math.floor(times.length * 0.99)] ?? 0 };
 }
 
 /** The median of some numbers, and the distance between their quartiles. */

@@ -1,17 +1,21 @@
 /** Tables and pictures of what was measured. */
 import { writeFileSync } from "node:fs";
-import type { Curve } from "./curves.ts";
+import { HOW_TO_MEASURE_AWS } from "./aws.ts";
+import type { BulkRow } from "./bulk.ts";
+import { AWS, FLOOR } from "./clients.ts";
+import type { Curve, Transactions } from "./curves.ts";
 import type { Figure, Row, Table } from "./measure.ts";
 
 export interface Data {
   readonly server: string;
   readonly node: string;
-  readonly tables: readonly Table[];
-  readonly bulk: Figure | undefined;
-  /** The others' p99 beside a slow statement, against that without it. */
-  readonly slow: Figure | undefined;
   /** Measured in few and short slices. */
   readonly short: boolean;
+  readonly tables: readonly Table[];
+  readonly bulk: readonly BulkRow[] | undefined;
+  /** The others' p99 beside a slow statement, against that without it. */
+  readonly slow: Figure | undefined;
+  readonly transactions: readonly Transactions[];
   readonly curves: readonly Curve[];
 }
 
@@ -24,27 +28,90 @@ const TITLES: Readonly<Record<string, string>> = {
 
 /** One case as a table. */
 export function table({ name, callers, rows }: Table): string {
-  const lines = rows.map((row) => `| ${cells(row).join(" | ")} |`);
   const title = `${TITLES[name] ?? name}, ${callers} ${callers === 1 ? "caller" : "callers"}`;
+  const columns = [
+    "client",
+    "calls per second",
+    "spread",
+    "× postgres.js",
+    "client CPU",
+    "server CPU",
+    "p99",
+    "p99, ms",
+  ];
+  return [`### ${title}`, "", ...aligned([columns, ...rows.map(cells)]), ""].join("\n");
+}
+
+function cells({ client, ratios, toPostgresJs, p99Ratio, p99 }: Row): string[] {
+  const { perSecond, clientCpu, serverCpu } = ratios;
+  const measured = [times(perSecond), spread(perSecond), times(toPostgresJs), times(clientCpu), times(serverCpu)];
+  return [client, ...measured, `${p99Ratio.toFixed(2)} ×`, p99.toFixed(2)];
+}
+
+/** Each way to insert many rows. */
+export function bulkTable(rows: readonly BulkRow[]): string {
   return [
-    `### ${title}`,
+    "### 10,000 rows",
     "",
-    "| client | calls per second | spread | client CPU | server CPU | p99 | p99, ms |",
-    "| --- | --- | --- | --- | --- | --- | --- |",
-    ...lines,
+    "Rows of a number and a short text. Relative to one statement for each row, in one transaction.",
+    "",
+    ...aligned([
+      ["way", "rows per second", "spread", "ms"],
+      ...rows.map(({ way, ratio, ms }) => [way, times(ratio), spread(ratio), ms.toFixed(0)]),
+    ]),
     "",
   ].join("\n");
 }
 
-function cells({ client, ratios, p99 }: Row): string[] {
-  const times = ({ median }: Figure): string => (Number.isNaN(median) ? "" : `${median.toFixed(2)} ×`);
-  const { perSecond, clientCpu, serverCpu, p99: slowest } = ratios;
-  const spread = `± ${(perSecond.spread / 2).toFixed(2)}`;
-  return [client, times(perSecond), spread, times(clientCpu), times(serverCpu), times(slowest), p99.toFixed(2)];
+/** A transaction over connections with a round-trip time. */
+export function transactionTable(found: readonly Transactions[]): string {
+  const rows = (found[0]?.rows ?? []).map(({ client }) => {
+    const each = found.map(({ rows: measured }) => measured.find((row) => row.client === client));
+    return [client, ...each.map((row) => (row === undefined ? "" : `${inMs(row.ms)}, ${times(row.ratio)}`))];
+  });
+  return [
+    "### BEGIN, two updates, COMMIT, 1 caller, by round-trip time",
+    "",
+    "How long one transaction takes, and how many of them there are in the same time, relative to `pg.Pool`.",
+    "",
+    ...aligned([
+      ["client", ...found.map(({ roundTripMs }) => `${roundTripMs} ms`)],
+      ["a round trip, as measured", ...found.map(({ measuredMs }) => inMs(measuredMs))],
+      ...rows,
+    ]),
+    "",
+  ].join("\n");
+}
+
+/** What a slow statement does to others. */
+export function slowLine(slow: Figure): string {
+  const { median } = slow;
+  return `p99 of 16 callers' reads by key, beside a statement of 1 s: ${median.toFixed(2)} × (${spread(slow)}) that without it.`;
+}
+
+/** A table as the formatter of this project would write it; the first row is its head. */
+function aligned([columns = [], ...rows]: readonly (readonly string[])[]): string[] {
+  const widths = columns.map((_, at) => Math.max(3, ...[columns, ...rows].map((row) => row[at]?.length ?? 0)));
+  const line = (row: readonly string[]): string =>
+    `| ${widths.map((width, at) => (row[at] ?? "").padEnd(width)).join(" | ")} |`;
+  return [line(columns), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)];
+}
+
+function times({ median }: Figure): string {
+  return Number.isNaN(median) ? "" : `${median.toFixed(2)} ×`;
+}
+
+function inMs(ms: number): string {
+  return `${ms.toFixed(ms < 1 ? 2 : 1)} ms`;
+}
+
+function spread(figure: Figure): string {
+  return `± ${(figure.spread / 2).toFixed(2)}`;
 }
 
 /** The page of the documentation; pictures are written beside it. */
-export function page({ server, node, tables, bulk, slow, short, curves }: Data, docs: URL): string {
+export function page({ server, node, short, tables, bulk, slow, transactions, curves }: Data, docs: URL): string {
+  const clients = new Set(tables.flatMap(({ rows }) => rows.map(({ client }) => client)));
   const pictures = curves.map((curve, index) => {
     const file = `benchmarks-${index + 1}.svg`;
     writeFileSync(new URL(file, docs), picture(curve));
@@ -62,25 +129,36 @@ export function page({ server, node, tables, bulk, slow, short, curves }: Data, 
         ]
       : []),
     "",
+    `The ${FLOOR} is a throw-away client that prepares every statement at its start and looks at nothing of an answer but its`,
+    "end: how near others come to it is how near they are to what the round trips alone cost. p99 is that of all rounds'",
+    "calls; on a machine of two processors it is often one tick of the system's, 4 ms, for which a process had to wait.",
+    ...(clients.has(AWS) ? [] : [`AWS's wrapper was left out here. To measure it: ${HOW_TO_MEASURE_AWS}.`]),
+    "",
     ...tables.map(table),
-    ...(bulk === undefined
-      ? []
-      : [
-          "### 10,000 rows",
-          "",
-          `\`executeMany\`: ${bulk.median.toFixed(1)} × one statement for each in a transaction.`,
-          "",
-        ]),
-    ...(slow === undefined
-      ? []
-      : [
-          "### A slow statement among quick ones",
-          "",
-          `p99 of 16 callers' reads by key, beside a statement of 1 s: ${slow.median.toFixed(2)} × that without it.`,
-          "",
-        ]),
+    ...(transactions.length === 0 ? [] : [transactionTable(transactions)]),
+    ...(bulk === undefined ? [] : [bulkTable(bulk)]),
+    ...(slow === undefined ? [] : ["### A slow statement among quick ones", "", slowLine(slow), ""]),
     ...(pictures.length === 0 ? [] : ["### By callers and round-trip time", "", ...pictures, ""]),
   ].join("\n");
+}
+
+/** The data as JSON that a person can compare: a line for each row, no more digits than mean something. */
+export function dataText(data: Data): string {
+  return `${jsonLines(data, 0)}\n`;
+}
+
+function jsonLines(value: unknown, depth: number): string {
+  const short = JSON.stringify(value, (_, one: unknown) =>
+    typeof one === "number" ? Number(one.toPrecision(4)) : one,
+  );
+  if (depth >= 4 || !short.includes("[")) return short;
+  const indent = "\n".padEnd(depth + 2);
+  const end = "\n".padEnd(depth + 1);
+  if (Array.isArray(value))
+    return `[${indent}${value.map((one) => jsonLines(one, depth + 1)).join(`,${indent}`)}${end}]`;
+  const entries = Object.entries(value as object).filter(([, one]) => one !== undefined);
+  const made = entries.map(([key, one]) => `${JSON.stringify(key)}: ${jsonLines(one, depth + 1)}`);
+  return `{${indent}${made.join(`,${indent}`)}${end}}`;
 }
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM] = [640, 320, 60, 40];
@@ -92,13 +170,13 @@ function picture({ title, lines }: Curve): string {
   const most = Math.max(...lines.flatMap(({ points }) => points.map(([, perSecond]) => perSecond)));
   const x = (at: number): number => LEFT + (Math.log2(at) / Math.log2(Math.max(2, ...callers))) * (WIDTH - LEFT - 150);
   const y = (perSecond: number): number => HEIGHT - BOTTOM - (perSecond / most) * (HEIGHT - BOTTOM - 40);
+  const labels = apart(lines.map(({ points }) => y(points.at(-1)?.[1] ?? 0)));
   const drawn = lines.flatMap(({ name, points }, index) => {
     const colour = COLOURS[index % COLOURS.length];
     const path = points.map(([at, value]) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
-    const [lastAt, lastValue] = points.at(-1) ?? [1, 0];
     return [
       `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>`,
-      `<text x="${x(lastAt) + 6}" y="${y(lastValue) + 4 + index}" fill="${colour}" font-size="11">${name}</text>`,
+      `<text x="${WIDTH - 146}" y="${(labels[index] ?? 0) + 4}" fill="${colour}" font-size="11">${name}</text>`,
     ];
   });
   const ticks = callers.map((at) => `<text x="${x(at)}" y="${HEIGHT - 20}" font-size="11">${at}</text>`);
@@ -112,4 +190,14 @@ function picture({ title, lines }: Curve): string {
     "</svg>",
     "",
   ].join("\n");
+}
+
+/** Moves what would lie on one another downwards, in its order. */
+function apart(places: readonly number[]): number[] {
+  const moved = [...places];
+  let lowest = Number.NEGATIVE_INFINITY;
+  for (const index of places.map((_, at) => at).toSorted((a, b) => places[a]! - places[b]!)) {
+    lowest = moved[index] = Math.max(places[index]!, lowest + 13);
+  }
+  return moved;
 }

@@ -5,13 +5,22 @@ import { type Figure, figure } from "./measure.ts";
 const CALLERS = 16;
 const SLOW = "SELECT pg_sleep(1)";
 
-/** How many times as long; undefined where there is nothing to measure. */
-export async function slowNeighbour([, ours]: readonly Client[], rounds: number): Promise<Figure | undefined> {
-  if (ours === undefined) return undefined;
+/** How many times as long, the median over the rounds; undefined where there is nothing to measure. */
+export async function slowNeighbour(client: Client | undefined, rounds: number): Promise<Figure | undefined> {
+  if (client === undefined) return undefined;
+  const without = (): Promise<number> => p99(client, () => sleep(1_000));
+  const beside = (): Promise<number> => p99(client, () => client.query(SLOW, []));
   const ratios: number[] = [];
-  for (let round = 0; round < Math.min(rounds, 5); round += 1) {
-    const without = await p99(ours, () => sleep(1_000));
-    ratios.push((await p99(ours, () => ours.query(SLOW, []))) / without);
+  await without();
+  for (let round = 0; round < rounds; round += 1) {
+    // Either comes first in turn: what slows the machine down for some seconds falls on both alike.
+    if (round % 2 === 0) {
+      const alone = await without();
+      ratios.push((await beside()) / alone);
+    } else {
+      const together = await beside();
+      ratios.push(together / (await without()));
+    }
   }
   return figure(ratios);
 }

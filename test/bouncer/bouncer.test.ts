@@ -136,7 +136,13 @@ function scenarios(binary: BouncerBinary | undefined, adapters: typeof ADAPTERS)
         const error = await errorOf(db.query(text));
         expect(error).toMatchObject({ code: "ERR_BREAKWATER_USAGE" });
         expect(failureOf(error)).toMatchObject({ effect: "none", connection: "keep" });
-        expect(await errorOf(db.transaction((tx) => tx.query(text)))).toMatchObject({ code: "ERR_BREAKWATER_USAGE" });
+        for (const refused of [
+          () => db.transaction((tx) => tx.query(text)),
+          () => db.batch(["SELECT 1", text]),
+          () => db.executeMany(text, [[]]),
+        ]) {
+          expect(await errorOf(refused())).toMatchObject({ code: "ERR_BREAKWATER_USAGE" });
+        }
       }
       await expect(db.listen("news", () => undefined)).rejects.toMatchObject({ code: "ERR_BREAKWATER_USAGE" });
       const shown = await db.transaction(async (tx) => {
@@ -147,6 +153,19 @@ function scenarios(binary: BouncerBinary | undefined, adapters: typeof ADAPTERS)
       });
       expect(shown).toEqual([{ work_mem: "1234kB" }]);
       expect((await db.query("SHOW work_mem")).rows).not.toEqual(shown);
+    });
+
+    it("writes many rows of one statement, wherever it is asked to", async () => {
+      const { port } = await behind(cluster.primary);
+      const db = keep(database(makePool(port, 2)));
+      const text = "UPDATE counters SET n = n + $2 WHERE id = $1";
+      const rows = Array.from({ length: 100 }, (_, id) => [id, 1]);
+      expect(await db.executeMany(text, rows)).toBe(100);
+      expect(await db.transaction((tx) => tx.executeMany(text, rows))).toBe(100);
+      const held = await db.connect();
+      expect(await held.executeMany(text, rows)).toBe(100);
+      held.release();
+      expect(await db.execute("UPDATE counters SET n = 0 WHERE n = 3")).toBe(100);
     });
 
     it("loses, doubles and fails nothing when answers to COMMIT are lost behind it", { timeout: LONG }, async () => {

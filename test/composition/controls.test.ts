@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import {
   compose,
@@ -103,6 +104,30 @@ describe("the controls of a stack", () => {
     expect(new Set(names).size).toBe(names.length);
     expect(database(pool).controls.get("timeout#2").options()).toEqual({ limitMs: 1_000 });
     expect(() => controlsOf(pool).get("nobody")).toThrow(/db3\/bulkhead/);
+  });
+
+  it("take back what they tell, and nothing in the place of a number or a flag", () => {
+    for (const control of controlsOf(wholeStack(new ManualClock())).list()) {
+      const before = control.options();
+      control.configure(before);
+      expect(control.options()).toEqual(before);
+      for (const [option, value] of Object.entries(before)) {
+        if (typeof value !== "number" && typeof value !== "boolean") continue;
+        if (control.name === "fallback" && option === "value") continue;
+        expect(() => control.configure({ [option]: null }), `${control.name} ${option}`).toThrow(OptionError);
+      }
+      expect(control.options()).toEqual(before);
+    }
+  });
+
+  it("refuse what is no ejection, and switch it off with false", () => {
+    const control = controlsOf(wholeStack(new ManualClock())).get("router");
+    const before = control.options();
+    for (const wrong of [5, true, null, Number.NaN, "off", [], () => 1, { failures: null }, { unknown: 1 }])
+      expect(() => control.configure({ ejection: wrong }), inspect(wrong)).toThrow(OptionError);
+    expect(control.options()).toEqual(before);
+    control.configure({ ejection: false });
+    expect(control.options()).toMatchObject({ ejection: false });
   });
 
   it.each(CHANGES)("change %s: all of it or nothing, and say so", (name, changes, wrong) => {

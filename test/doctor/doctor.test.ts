@@ -236,6 +236,25 @@ describe("breakwater doctor", () => {
     await inShop(n1, "GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC");
   });
 
+  it("finds that a role's transactions are such as a replica refuses, and is not refused by it", async () => {
+    await run(n1, `CREATE ROLE strict LOGIN PASSWORD '${PASSWORD}' IN ROLE pg_monitor`);
+    await inShop(n1, "ALTER ROLE strict SET default_transaction_isolation = 'serializable'");
+    const known = "SELECT setconfig::text LIKE $1 AS known FROM pg_db_role_setting WHERE setrole = 'strict'::regrole";
+    const knows = async (isolation: string): Promise<void> =>
+      until(`${isolation} on the replica`, async () => {
+        const rows = await n2.query<{ known: boolean }>(known, [`%${isolation}%`]).catch(() => []);
+        return rows[0]?.known === true;
+      });
+    await knows("serializable");
+    const nodes = [dsn(n1, { user: "strict" }), dsn(n2, { user: "strict" })] as const;
+    const found = await look(...nodes);
+    expect(found.serious()).toEqual(["serializable-on-replica"]);
+    expect(found.only("serializable-on-replica").node).toBe(nameOf(n2));
+    await inShop(n1, found.only("serializable-on-replica").change);
+    await knows("read committed");
+    expect((await look(...nodes)).serious()).toEqual([]);
+  });
+
   it("tells people, node by node, and never a password", async () => {
     const { code, out, error } = await command(tmpdir(), "doctor", dsn(n1, { user: "postgres" }), dsn(n2));
     expect([code, error]).toEqual([1, ""]);

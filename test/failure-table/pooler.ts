@@ -1,5 +1,7 @@
 /** Scenarios behind a real PgBouncer, which says everything in 08P01. */
-import { type Bouncer, bouncerBinary, startBouncer } from "./bouncer.ts";
+import type { Socket } from "node:net";
+import type pg from "pg";
+import { type Bouncer, bouncerBinaries, bouncerBinary, startBouncer } from "./bouncer.ts";
 import { errorOf, type Lab, type Session } from "./lab.ts";
 import type { Observation } from "./law.ts";
 import type { Scenario } from "./scenario.ts";
@@ -9,12 +11,13 @@ function behind(
   name: string,
   settings: Readonly<Record<string, string | number>>,
   run: (lab: Lab, open: (database?: string) => Promise<Session>) => Promise<readonly Observation[]>,
+  binary: string | undefined = bouncerBinary,
 ): Scenario {
   return {
     name: `behind PgBouncer ${name}`,
-    skip: async () => (bouncerBinary === undefined ? "needs pgbouncer; BREAKWATER_PGBOUNCER names it" : undefined),
+    skip: async () => (binary === undefined ? "needs pgbouncer; BREAKWATER_PGBOUNCER names it" : undefined),
     async run(lab) {
-      const bouncer: Bouncer = await startBouncer(lab.primary, settings);
+      const bouncer: Bouncer = await startBouncer(lab.primary, settings, undefined, binary);
       try {
         return await run(lab, (database = "postgres") => lab.open(lab.primary, { port: bouncer.port, database }));
       } finally {
@@ -22,6 +25,24 @@ function behind(
       }
     },
   };
+}
+
+/** Uses a name that was never prepared, in the middle of a write; all in one message, as the pooler cuts the link at once. */
+function useUnprepared({ client }: Session, id: string): Promise<unknown> {
+  return new Promise((resolve) => {
+    client.query({
+      submit(connection: pg.Connection & { readonly stream: Socket }) {
+        connection.stream.cork();
+        connection.parse({ name: "", text: insert(id), types: [] }, true);
+        connection.bind({ portal: "", statement: "never prepared", values: [] }, true);
+        connection.execute({ portal: "", rows: 0 } as never, true);
+        connection.sync();
+        process.nextTick(() => connection.stream.uncork());
+      },
+      handleError: resolve,
+      handleReadyForQuery: () => resolve(undefined),
+    } as never);
+  });
 }
 
 const insert = (id: string, seconds = 0): string => `insert into ledger select '${id}' from pg_sleep(${seconds})`;
@@ -76,6 +97,24 @@ export const poolerScenarios: readonly Scenario[] = [
   behind("a database that it does not know", {}, async (_lab, open) => [
     { row: "pgbouncer refused", column: "C", law: "no", error: await errorOf(open("nowhere")) },
   ]),
+  behind(
+    "a prepared statement that it does not know",
+    {},
+    async (lab, open) => {
+      const ids = { W: lab.key(), T: lab.key() };
+      const [alone, inside] = [await open(), await open()];
+      const W = await useUnprepared(alone, ids.W);
+      await inside.client.query("begin");
+      await inside.client.query(insert(ids.T));
+      const T = await useUnprepared(inside, lab.key());
+      const row = "pgbouncer knows no such statement";
+      return [
+        { row, column: "W", law: "same drop once", error: W, kept: await lab.kept(ids.W) },
+        { row, column: "T", law: "tx drop", error: T, kept: await lab.kept(ids.T) },
+      ];
+    },
+    bouncerBinaries.find(({ keeps }) => keeps)?.file,
+  ),
   behind("a server that is down", { query_wait_timeout: 3 }, async (lab, open) => {
     const session = await open();
     const id = lab.key();

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { type Cluster, startCluster } from "@breakwater/chaos";
 import { compose, database, type Database, OptionError } from "@breakwater/core";
-import { fromPg, type FromPgOptions } from "@breakwater/pg";
+import { asPgPool, fromPg, type FromPgOptions } from "@breakwater/pg";
 import { retry } from "@breakwater/policies";
 import { breakwater } from "breakwater";
 import pg from "pg";
@@ -422,6 +422,86 @@ describe("maxQueued", () => {
     const other = await none.connect();
     expect(await errorOf(none.connect())).toMatchObject({ code: "ERR_BREAKWATER_POOL_FULL" });
     other.release();
+  });
+
+  const WAYS: readonly (readonly [string, FromPgOptions])[] = [
+    ["that shares reads", {}],
+    ["that does not", { pipeline: false }],
+    ["that tidies connections up", { resetOnRelease: "discard-all" }],
+  ];
+
+  describe.each(WAYS)("0, of a pool %s, max 1", (_, options) => {
+    /** What is done, and done with, before the next call. */
+    const before: Readonly<Record<string, (db: Database) => Promise<unknown>>> = {
+      "a read": (db) => db.query("SELECT 1"),
+      "a write": (db) => db.query("INSERT INTO lifecycle VALUES ($1)", [1]),
+      "a failure": (db) => errorOf(db.query("SELECT 1 / 0")),
+      "a transaction": (db) => db.transaction((tx) => tx.query("SELECT 1")),
+      "a failed transaction": (db) => errorOf(db.transaction((tx) => tx.query("SELECT 1 / 0"))),
+      "a connection given back": async (db) => {
+        const held = await db.connect();
+        await held.query("SELECT 1");
+        held.release();
+        await db.query("SELECT 1");
+      },
+      "a transaction left open": async (db) => {
+        const held = await db.connect();
+        await held.query("BEGIN");
+        held.release();
+        await db.transaction((tx) => tx.query("SELECT 1"));
+      },
+      "a connection given up": async (db) => {
+        const held = await db.connect();
+        held.destroy();
+        await db.query("INSERT INTO lifecycle VALUES (1)");
+      },
+      "a stream that was left": async (db) => {
+        for await (const _row of db.stream("SELECT generate_series(1, 9)")) break;
+      },
+      "a client of a pg.Pool": async (db) => {
+        const client = await asPgPool(db).connect();
+        await client.query("SELECT 1");
+        client.release();
+        await db.query("SELECT 1");
+      },
+      "a lost connection": (db) => errorOf(db.query("SELECT pg_terminate_backend(pg_backend_pid())")),
+      "a limit in time": (db) => errorOf(db.query("SELECT pg_sleep(9)", [], { timeoutMs: 10 })),
+    };
+
+    it.each(Object.entries(before))("refuses nobody after %s", async (what, run) => {
+      const db = make({ max: 1, maxQueued: 0, ...options });
+      const many = what === "a read" && options.resetOnRelease === undefined;
+      const rounds = many ? 500 : /lost|limit|given up/.test(what) ? 3 : 15;
+      for (let round = 0; round < rounds; round += 1) {
+        await run(db);
+        await db.query("SELECT 1");
+      }
+      expect(db.stats()).toMatchObject({ waiting: 0, max: 1 });
+    });
+
+    it("refuses whoever comes while somebody has the connection, and lets as many wait for one that ends as have had it", async () => {
+      const db = make({ max: 1, maxQueued: 0, ...options });
+      const held = await db.connect();
+      for (const call of [
+        () => db.query("SELECT 1"),
+        () => db.connect(),
+        () => db.transaction(() => Promise.resolve()),
+      ])
+        expect(await errorOf(call())).toMatchObject({ code: "ERR_BREAKWATER_POOL_FULL" });
+      held.destroy();
+      const next = db.transaction((tx) => tx.query("SELECT 1"));
+      expect(await errorOf(db.transaction(() => Promise.resolve()))).toMatchObject({
+        code: "ERR_BREAKWATER_POOL_FULL",
+      });
+      await next;
+    });
+  });
+
+  it.each(WAYS)("0 refuses nobody whose connection may still be opened, in a pool %s", async (_, options) => {
+    const db = make({ max: 5, maxQueued: 0, ...options });
+    const texts = Array.from({ length: 5 }, (__, at) => `SELECT ${at}`);
+    await Promise.all(texts.map((text) => db.query(text)));
+    expect(db.stats()).toMatchObject({ waiting: 0 });
   });
 });
 

@@ -8,10 +8,12 @@ import {
   operationContext,
   queryOperation,
 } from "@breakwater/core";
-import { fromPg, type PgPool } from "@breakwater/pg";
+import { Client, fromPg, type PgPool, Pool } from "@breakwater/pg";
 import { retry, timeout } from "@breakwater/policies";
+import { breakwater } from "breakwater";
+import { inspect } from "node:util";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { errorOf, until } from "../support/wait.ts";
 
 let cluster: Cluster;
@@ -169,15 +171,15 @@ describe("a pool of one's own, given", () => {
   });
 
   it("of a subclass, with clients of a subclass, works as any", async () => {
-    class Client extends pg.Client {
+    class OwnClient extends pg.Client {
       readonly mine = true;
     }
-    class Pool extends pg.Pool {}
-    const own = new Pool({ ...config({ max: 1 }), Client });
+    class OwnPool extends pg.Pool {}
+    const own = new OwnPool({ ...config({ max: 1 }), Client: OwnClient });
     const pool = fromPg(given(own));
     const db = database(pool);
     const held = await db.connect();
-    expect((held.driver as Client).mine).toBe(true);
+    expect((held.driver as OwnClient).mine).toBe(true);
     held.release();
     await pool.execute(probe());
     await db.close();
@@ -212,6 +214,77 @@ describe("a password", () => {
     const pool = fromPg(config({ password: password() }) as never);
     await pool.execute(probe());
     expect((await database(pool).query("SELECT 1")).rowCount).toBe(1);
+    await pool.close();
+  });
+
+  describe.each([
+    ["a connection string", (port: number) => `postgres://postgres@127.0.0.1:${port}/postgres?application_name=pools`],
+    ["one with an empty password", (port: number) => `postgres://postgres:@127.0.0.1:${port}/postgres?password=`],
+    [
+      "one that says where in its parameters",
+      (port: number) => `postgres://postgres@/postgres?host=127.0.0.1&port=${port}`,
+    ],
+  ])("from a function beside %s", (_, text) => {
+    const beside = (password: unknown): never =>
+      ({ connectionString: text(cluster.primary.port), password, max: 2 }) as never;
+
+    it("is asked for each new connection, of calls and of probes", async () => {
+      let asked = 0;
+      const pool = fromPg(
+        beside(async () => {
+          asked += 1;
+          return "geheim";
+        }),
+      );
+      await pool.execute(probe());
+      const db = database(pool);
+      const held = [await db.connect(), await db.connect()];
+      expect(asked).toBe(3);
+      for (const connection of held) connection.release();
+      await db.close();
+    });
+
+    it("is asked by a preset, a Pool and a Client as well", async () => {
+      await using db = breakwater({ primary: beside(() => "geheim") });
+      expect((await db.query("SELECT 1")).rowCount).toBe(1);
+      const facade = new Pool(beside(async () => "geheim"));
+      expect((await facade.query("SELECT 1")).rowCount).toBe(1);
+      await facade.end();
+      for (const replication of [undefined, "database"]) {
+        const client = new Client({ ...(beside(async () => "geheim") as object), replication } as never);
+        await client.connect();
+        expect((await client.query("SELECT 1")).rowCount).toBe(1);
+        await client.end();
+      }
+    });
+
+    it("is told as such when it is wrong, and never shown", async () => {
+      const pool = fromPg(beside(() => "falsch-geraten"));
+      const error = await errorOf(database(pool).query("SELECT 1"));
+      expect(error).toMatchObject({ code: "28P01" });
+      expect(inspect([error, pool], { depth: 9 })).not.toContain("falsch-geraten");
+      await pool.close();
+    });
+  });
+
+  it.each([
+    ["before @", (port: number) => `postgres://postgres:geheim@127.0.0.1:${port}/postgres`],
+    ["in a parameter", (port: number) => `postgres://postgres@127.0.0.1:${port}/postgres?password=geheim`],
+  ])("in a connection string, %s, goes before a function", async (_, text) => {
+    const password = (): never => {
+      throw new Error("nobody asks");
+    };
+    const pool = fromPg({ connectionString: text(cluster.primary.port), password });
+    expect((await database(pool).query("SELECT 1")).rowCount).toBe(1);
+    await pool.close();
+  });
+
+  it("from a function goes before what the environment says", async () => {
+    vi.stubEnv("PGPASSWORD", "falsch-geraten");
+    const connectionString = `postgres://postgres@127.0.0.1:${cluster.primary.port}/postgres`;
+    const pool = fromPg({ connectionString, password: () => "geheim" });
+    expect((await database(pool).query("SELECT 1")).rowCount).toBe(1);
+    vi.unstubAllEnvs();
     await pool.close();
   });
 

@@ -2,10 +2,11 @@
  * What begins and ends a transaction goes to the server in one piece, of which any part may fail.
  */
 import { type Cluster, startCluster } from "@breakwater/chaos";
-import { database } from "@breakwater/core";
+import { database, failureOf } from "@breakwater/core";
 import { fromPg } from "@breakwater/pg";
 import { breakwater, type Database } from "breakwater";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { errorOf } from "../support/wait.ts";
 
 describe("the messages around a transaction", () => {
   let cluster: Cluster;
@@ -62,13 +63,30 @@ describe("the messages around a transaction", () => {
     expect(await ids()).toEqual([1, 2]);
   });
 
-  it("run nothing when the question behind BEGIN is refused, and go on when it is not any more", async () => {
+  it("carry out nothing when the question behind BEGIN is refused, and go on when it is not any more", async () => {
     const { primary } = cluster;
     await primary.query("REVOKE EXECUTE ON FUNCTION pg_current_xact_id() FROM PUBLIC");
-    let ran = 0;
-    const refused = (): Promise<void> => db.transaction(async () => void (ran += 1));
-    for (let time = 1; time <= 3; time += 1) await expect(refused()).rejects.toMatchObject({ code: "42501" });
-    expect(ran).toBe(0);
+    for (let time = 1; time <= 3; time += 1) {
+      const heard: unknown[] = [];
+      const refused = db.transaction(async (transaction) => {
+        for (const id of [7, 8])
+          await transaction.query("INSERT INTO kept VALUES ($1)", [id]).catch((error: unknown) => heard.push(error));
+        return "well";
+      });
+      const error = await errorOf(refused);
+      expect(error).toMatchObject({ code: "42501" });
+      expect(failureOf(error)).toMatchObject({ phase: "running", effect: "none", retry: "never", blames: "statement" });
+      // The function may have come to its first statement, and no further.
+      for (const each of heard) expect(each).toBe(error);
+    }
+    await expect(db.transaction(() => Promise.resolve())).rejects.toMatchObject({ code: "42501" });
+    await expect(
+      db.transaction(async (transaction) => {
+        await transaction
+          .query("SELECT 1")
+          .catch((error: unknown) => Promise.reject(new Error("mine", { cause: error })));
+      }),
+    ).rejects.toMatchObject({ code: "42501" });
     await primary.query("GRANT EXECUTE ON FUNCTION pg_current_xact_id() TO PUBLIC");
     await insert(3);
     expect(await ids()).toEqual([1, 2, 3]);

@@ -6,13 +6,14 @@ import {
   type NodeState,
   operationContext,
   type Pool,
+  type Reached,
   sql,
   type TransactionIdentity,
 } from "@breakwater/core";
 import { mysql } from "@breakwater/mysql";
 import { fromMysql2, type FromMysql2Options, type Mysql2Result } from "@breakwater/mysql2";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { errorOf } from "../support/wait.ts";
+import { errorOf, until } from "../support/wait.ts";
 import { type MariaCluster, startMariaCluster } from "./support/cluster.ts";
 import { SKIPPED, WHY_NOT } from "./support/server.ts";
 
@@ -193,6 +194,37 @@ describe.skipIf(WHY_NOT)(`mysql2 on MariaDB${SKIPPED}`, () => {
       expect(second).toMatchObject({ role: "replica", timeline: 0 });
       await cluster.replicas[0]!.server.query("SET GLOBAL read_only = 0");
       expect((await on(replica, probe)).role).toBe("replica");
+      await cluster.replicas[0]!.server.query("SET GLOBAL read_only = 1");
+    });
+
+    it("lets a replica wait until it has a position, or until the time is over", async () => {
+      const [{ server }] = cluster.replicas as [(typeof cluster.replicas)[0]];
+      const replica = fromMysql2(cluster.replicas[0]!.config);
+      pools.push(replica);
+      const reach = (position: bigint, waitMs: number): Promise<Reached> =>
+        on(replica, (held) => mysql.reach!(held, position, waitMs));
+      await admin("DELETE FROM t");
+      await cluster.caughtUp(cluster.replicas[0]!);
+      const { position } = await on(db.pool, probe);
+      const now = { role: "replica", timeline: 0, position };
+      expect(await reach(position!, 20_000)).toMatchObject({ state: now, waited: true });
+      expect(await reach(position! + 1n, 1)).toMatchObject({ state: now, waited: true });
+      await server.query("STOP SLAVE SQL_THREAD");
+      await db.query("INSERT INTO t (id) VALUES (1)");
+      const reached = reach(position! + 1n, 20_000);
+      await until("the replica to wait", async () => {
+        const waiting = await server.query(
+          "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE '%MASTER_GTID_WAIT%' AND ID <> CONNECTION_ID()",
+        );
+        return waiting.length > 0;
+      });
+      await server.query("START SLAVE SQL_THREAD");
+      expect(await reached).toMatchObject({ state: { ...now, position: position! + 1n }, waited: true });
+    });
+
+    it("asks a server that has replicated nothing, without waiting", async () => {
+      const reached = await on(db.pool, (held) => mysql.reach!(held, 1_000_000n, 20_000));
+      expect(reached).toMatchObject({ state: { role: "primary" }, waited: false });
     });
   });
 

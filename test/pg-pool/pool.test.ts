@@ -283,6 +283,19 @@ describe.each(WAYS)("%s, as pg documents its pool,", (_name, make) => {
     );
   });
 
+  it("has ended an idle client when a timer rings that was set for longer, after the answer", async () => {
+    await using(
+      async (pool) => {
+        for (let turn = 0; turn < 60; turn += 1) {
+          await pool.query("SELECT 1");
+          await setTimeout(2);
+          expect(pool).toMatchObject({ totalCount: 0, idleCount: 0 });
+        }
+      },
+      { idleTimeoutMillis: 1 },
+    );
+  });
+
   it("leaves what a callback throws to the process", async () => {
     await using(async (pool) => {
       const before = process.listeners("uncaughtException");

@@ -1,10 +1,32 @@
 import { compose, database, type Database, driverPool, failureOf, StackOrderError } from "@breakwater/core";
 import { failing, fakeDialect, type FakeDriver, fakeDriver, fakePool, ManualClock } from "@breakwater/core/testing";
 import { telemetry, type TelemetryOptions } from "@breakwater/otel";
-import { bulkhead, circuitBreaker, hedge, retry, router } from "@breakwater/policies";
-import { context, metrics as metricsApi, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { bulkhead, circuitBreaker, hedge, retry, router, timeout } from "@breakwater/policies";
+import {
+  type Attributes,
+  context,
+  diag,
+  type HrTime,
+  INVALID_SPAN_CONTEXT,
+  metrics as metricsApi,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Span,
+  type SpanContext,
+  TraceFlags,
+} from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { DataPointType, type HistogramMetricData } from "@opentelemetry/sdk-metrics";
+import {
+  AlwaysOffSampler,
+  createAlwaysRecordSampler,
+  InMemorySpanExporter,
+  type Sampler,
+  SamplingDecision,
+  SimpleSpanProcessor,
+  TracerProvider,
+} from "@opentelemetry/sdk-trace";
 import * as incubating from "@opentelemetry/semantic-conventions/incubating";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { errorOf, until } from "../support/wait.ts";
@@ -34,6 +56,9 @@ function stack(driver: FakeDriver, options: TelemetryOptions = {}, clock = new M
   opened.add(db);
   return db;
 }
+
+/** A time of the SDK as one number. */
+const nanoseconds = ([seconds, rest]: HrTime = [0, 0]): number => seconds * 1e9 + rest;
 
 /** Everything that was exported, as text. */
 async function everything(): Promise<string> {
@@ -92,6 +117,61 @@ describe("spans", () => {
     });
   });
 
+  it("say in attributes where a call went of which there is nothing more to tell", async () => {
+    const clock = new ManualClock();
+    let calls = 0;
+    const primary = fakePool(({ purpose }) => {
+      if (purpose === "probe") return { role: "primary", systemId: undefined, timeline: 1, position: 1n };
+      calls += 1;
+      if (calls === 2) throw failing({ retry: "never" });
+      if (calls === 3) throw failing({ retry: "same-node", blames: "load" });
+      return undefined;
+    }, "n1");
+    const policies = compose(observed(), timeout({ clock, limitMs: 60_000 }), retry({ clock, initialDelayMs: 5 }));
+    const db = database(policies(router({ primary, clock })), { clock });
+    opened.add(db);
+    const went = { "breakwater.node.name": "n1", "breakwater.reason": "no-replica" };
+    await db.query("SELECT 1");
+    expect(sdk.spans[0]?.attributes).toMatchObject(went);
+    expect(sdk.spans[0]?.events).toEqual([]);
+    await errorOf(db.query("SELECT 1"));
+    expect(sdk.spans[1]?.attributes).toMatchObject(went);
+    const failed = sdk.spans[1]?.events.map(({ name }) => name);
+    expect(failed).toEqual(["router: sent to a node", "retry: does not run it again"]);
+    const again = db.query("SELECT 1");
+    await clock.advance(1_000);
+    await again;
+    const span = sdk.spans[2];
+    expect(span?.attributes).toMatchObject({ ...went, "breakwater.call.attempts": 2 });
+    expect(span?.events.map(({ name }) => name)).toEqual([
+      "router: sent to a node",
+      "retry: runs it again",
+      "router: sent to a node",
+    ]);
+    // The first is told of later than it happened.
+    const times = [span?.startTime, ...(span?.events ?? []).map(({ time }) => time), span?.endTime].map(nanoseconds);
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+  });
+
+  it("hear nothing of what is noted after the call, as by a go that lost", async () => {
+    const inner = fakePool();
+    const db = database(observed()(inner));
+    opened.add(db);
+    await db.query("SELECT 1");
+    const warned: string[] = [];
+    const note = (message: string): void => void warned.push(message);
+    diag.setLogger({ error: note, warn: note, info: note, debug: note, verbose: note });
+    try {
+      warned.length = 0;
+      inner.calls[0]?.trace?.note("late", "too late");
+    } finally {
+      diag.disable();
+    }
+    expect(inner.calls[0]?.trace).toBeDefined();
+    expect(sdk.spans[0]?.events).toEqual([]);
+    expect(warned).toEqual([]);
+  });
+
   it("are the parents of what happens inside, and children of what stands around", async () => {
     context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
     try {
@@ -135,6 +215,126 @@ describe("spans", () => {
       "SELECT * FROM users WHERE name = ? AND age IN (?) AND id = $1",
     );
     expect(await everything()).not.toMatch(/hunter2|4[123]00\.25/);
+  });
+});
+
+describe("which calls have a span", () => {
+  const count = async (spans: TelemetryOptions["spans"], calls: number, clock = new ManualClock()): Promise<number> => {
+    const before = sdk.spans.length;
+    const db = stack(fakeDriver(), spans === undefined ? {} : { spans }, clock);
+    for (let call = 0; call < calls; call += 1) await db.query("SELECT 1");
+    return sdk.spans.length - before;
+  };
+  const within = async <T>(around: SpanContext | Span, run: () => Promise<T>): Promise<T> => {
+    const parent = "spanContext" in around ? around : trace.wrapSpanContext(around);
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    try {
+      return await context.with(trace.setSpan(context.active(), parent), run);
+    } finally {
+      context.disable();
+    }
+  };
+  const sampled = { traceId: "a".repeat(32), spanId: "b".repeat(16), traceFlags: TraceFlags.SAMPLED };
+
+  it("is every one up to 1000 at once, and 1000 a second from then on", async () => {
+    const clock = new ManualClock();
+    const db = stack(fakeDriver(), {}, clock);
+    for (let call = 0; call < 3_000; call += 1) await db.query("SELECT 1");
+    expect(sdk.spans).toHaveLength(1_000);
+    await clock.advance(500);
+    for (let call = 0; call < 3_000; call += 1) await db.query("SELECT 1");
+    expect(sdk.spans).toHaveLength(1_500);
+    expect(await sdk.sum("db.client.operation.duration")).toBe(6_000);
+  });
+
+  it("is every one that fails, also of too many", async () => {
+    const clock = new ManualClock();
+    const db = stack(
+      fakeDriver(({ text }) => {
+        if (text === "SELECT no") throw new Error("no");
+        return undefined;
+      }),
+      {},
+      clock,
+    );
+    for (let call = 0; call < 1_500; call += 1) await db.query("SELECT 1");
+    const before = performance.timeOrigin + performance.now();
+    expect(await errorOf(db.query("SELECT no"))).toMatchObject({ message: "no" });
+    const [span, ...others] = sdk.spans.slice(1_000);
+    expect(others).toEqual([]);
+    expect(span?.status.code).toBe(SpanStatusCode.ERROR);
+    expect(span?.attributes).toMatchObject({ "error.type": "Error", "breakwater.call.access": "read" });
+    // It began when the call did, as far as two clocks agree.
+    expect(nanoseconds(span?.startTime) / 1e6).toBeGreaterThan(before - 1_000);
+    expect(nanoseconds(span?.startTime)).toBeLessThanOrEqual(nanoseconds(span?.endTime));
+  });
+
+  it("is every one on request, and none", async () => {
+    expect(await count("all", 1_100)).toBe(1_100);
+    expect(await count("none", 10)).toBe(0);
+    expect(await count("traced", 10)).toBe(0);
+  });
+
+  it("is every one within a span that has ended, or is recorded for something else than to be sent", async () => {
+    const ended = sdk.tracerProvider.getTracer("test").startSpan("ended");
+    ended.end();
+    const started: string[] = [];
+    const tracerProvider = new TracerProvider({
+      sampler: createAlwaysRecordSampler(new AlwaysOffSampler()),
+      spanProcessors: [
+        {
+          onStart: ({ name }) => void started.push(name),
+          onEnd: () => undefined,
+          forceFlush: () => Promise.resolve(),
+          shutdown: () => Promise.resolve(),
+        },
+      ],
+    });
+    const recorded = tracerProvider.getTracer("test").startSpan("recorded");
+    expect(recorded.spanContext().traceFlags).toBe(TraceFlags.NONE);
+    const db = database(telemetry({ tracerProvider, spans: "traced", clock: new ManualClock() })(fakePool()));
+    opened.add(db);
+    await within(ended, () => db.query("SELECT 1"));
+    await within(recorded, () => db.query("INSERT 1"));
+    await db.query("UPDATE 1");
+    expect(started).toEqual(["recorded", "SELECT", "INSERT"]);
+    await tracerProvider.shutdown();
+  });
+
+  it("is every one that is made within a trace, however many", async () => {
+    expect(await within(sampled, () => count("traced", 1_100))).toBe(1_100);
+    expect(await within(sampled, () => count(undefined, 1_100))).toBe(1_100);
+    expect(sdk.spans.every(({ parentSpanContext }) => parentSpanContext?.spanId === sampled.spanId)).toBe(true);
+    // Of a parent that the sampler did not want there is nothing to be part of; `all` leaves that to the sampler.
+    const dropped = { ...sampled, traceFlags: TraceFlags.NONE };
+    expect(await within(dropped, () => count(undefined, 10))).toBe(0);
+    expect(await within(dropped, () => count("traced", 10))).toBe(0);
+    // What takes the place of a span where no SDK is registered.
+    expect(await within(INVALID_SPAN_CONTEXT, () => count("traced", 10))).toBe(0);
+  });
+
+  it("is left to the sampler, and what that drops uses up nothing", async () => {
+    const asked: Attributes[] = [];
+    const sampler: Sampler = {
+      shouldSample: (_context, _traceId, _name, _kind, attributes) => {
+        asked.push(attributes);
+        const kept = asked.length > 1_500;
+        return { decision: kept ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD };
+      },
+      toString: () => "late",
+    };
+    const exporter = new InMemorySpanExporter();
+    const tracerProvider = new TracerProvider({ sampler, spanProcessors: [new SimpleSpanProcessor({ exporter })] });
+    const inner = fakePool();
+    const db = database(telemetry({ tracerProvider, clock: new ManualClock() })(inner));
+    opened.add(db);
+    for (let call = 0; call < 1_510; call += 1) await db.query("SELECT 1");
+    expect(exporter.getFinishedSpans()).toHaveLength(10);
+    expect(asked[0]).toMatchObject({ "db.operation.name": "SELECT", "db.query.summary": "SELECT" });
+    // Nobody is to write down what nobody keeps.
+    expect(inner.calls.at(1_499)?.trace).toBeUndefined();
+    expect(inner.calls.at(1_500)?.trace).toBeDefined();
+    await tracerProvider.shutdown();
   });
 });
 

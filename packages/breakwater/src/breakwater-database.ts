@@ -24,22 +24,41 @@ export interface BreakwaterTopology<Node> {
   resume(name: string): void;
 }
 
-/** A `Database` whose nodes can come and go. `Node` is what the stack takes for a node. */
+/** What a face needs that is made of another one. */
+type Beside = ConstructorParameters<typeof Database>[2];
+
+/**
+ * A `Database` whose nodes can come and go, and so can those of every face that `with` and `session` make of it. `Node` is
+ * what the stack takes for a node.
+ */
 export class BreakwaterDatabase<Node> extends Database {
   /** The nodes, and what adds and removes them. */
   readonly topology: BreakwaterTopology<Node>;
 
-  constructor(pool: Pool, options: DatabaseOptions, make: (node: Node) => Pool | NodeOptions) {
-    super(pool, options);
-    const router = topologyOf(pool);
-    this.topology = {
-      get nodes() {
-        return router.nodes;
-      },
-      add: (node) => router.add(make(node)),
-      remove: (name, closing) => router.remove(name, closing),
-      drain: (name) => router.drain(name),
-      resume: (name) => router.resume(name),
-    };
+  constructor(
+    pool: Pool,
+    options: DatabaseOptions,
+    nodes: ((node: Node) => Pool | NodeOptions) | BreakwaterTopology<Node>,
+    beside?: Beside,
+  ) {
+    super(pool, options, beside);
+    this.topology = typeof nodes === "function" ? topologyBy(pool, nodes) : nodes;
   }
+
+  protected override face(pool: Pool, options: DatabaseOptions, beside: Beside): Database {
+    return new BreakwaterDatabase(pool, options, this.topology, beside);
+  }
+}
+
+function topologyBy<Node>(pool: Pool, make: (node: Node) => Pool | NodeOptions): BreakwaterTopology<Node> {
+  const router = topologyOf(pool);
+  return {
+    get nodes() {
+      return router.nodes;
+    },
+    add: (node) => router.add(make(node)),
+    remove: (name, closing) => router.remove(name, closing),
+    drain: (name) => router.drain(name),
+    resume: (name) => router.resume(name),
+  };
 }

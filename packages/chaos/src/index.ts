@@ -73,7 +73,7 @@ export type {
 } from "./run/record.ts";
 export { barePool } from "./run/bare.ts";
 export type { RunContext } from "./run/context.ts";
-export { junitXml } from "./run/junit.ts";
+export { type JunitOptions, junitXml } from "./run/junit.ts";
 export { type RunOptions, type RunProgress, runScenario, type StepProgress } from "./run/run.ts";
 export { type SqlSubject, sqlSubject, type WorkloadStatement } from "./run/sql.ts";
 export type {

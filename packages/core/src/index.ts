@@ -2,6 +2,7 @@
 export * from "./call/adapter.ts";
 export * from "./call/held-connection.ts";
 export * from "./call/transaction.ts";
+export type * from "./call/transaction-link.ts";
 export * from "./contract/causality.ts";
 export * from "./contract/controls.ts";
 export * from "./contract/dialect.ts";
@@ -14,7 +15,8 @@ export * from "./contract/options.ts";
 export * from "./contract/policy.ts";
 export * from "./contract/pool.ts";
 export { type BulkOptions } from "./face/bulk.ts";
-export { type CallOptions } from "./face/call-options.ts";
+export { type CallOptions, type SessionOptions } from "./face/call-options.ts";
+export * from "./face/completion.ts";
 export { type ConnectionFace } from "./face/connection-face.ts";
 export { type CopySource, type CopyTable } from "./face/copy.ts";
 export * from "./face/database.ts";

@@ -5,7 +5,7 @@ import type { Dialect, QueryResult, SqlStyle } from "@breakwater/core";
 import { classify, commits, commitsInParts } from "./classify/index.ts";
 import { judge } from "./failure/index.ts";
 import { ledger } from "./ledger.ts";
-import { probe } from "./node.ts";
+import { probe, reach } from "./node.ts";
 import { resolution } from "./resolution.ts";
 import { quote, transactionTexts } from "./texts.ts";
 
@@ -21,6 +21,7 @@ export const mysql: Dialect = Object.freeze({
   judge,
   committed,
   probe,
+  reach,
 });
 
 /** How statements made by the tag `sql` are written for MySQL and MariaDB. */

@@ -13,6 +13,8 @@ import {
 import { commandOf, forgetSession, mysql } from "@breakwater/mysql";
 import { killRunning } from "./cancel.ts";
 import { connectionLost, ended } from "./ended.ts";
+import { type InsertHost, insertMany } from "./insert-many.ts";
+import type { Mysql2ConnectionOptions } from "./options.ts";
 import { type Part, Reading } from "./reading.ts";
 import { resultOf } from "./result.ts";
 import { type Rendered, rendered, Statements } from "./statements.ts";
@@ -21,18 +23,6 @@ import type { Mysql2Client } from "./types.ts";
 
 /** How long the rest of a result that nobody reads may take to come before a rollback cuts the link, in milliseconds. */
 const DRAIN_MS = 1_000;
-
-/** What one connection is made with. */
-export interface Mysql2ConnectionOptions {
-  /** The pool's name, for errors. */
-  readonly name: string;
-  /** Whether values travel beside the text, by prepared statements, and are not written into it. */
-  readonly prepare: boolean;
-  /** Most calls that it serves; 0 for no limit. Counted by the store. */
-  readonly background: boolean;
-  /** Opens a second connection to the same server. */
-  readonly beside: () => Mysql2Client;
-}
 
 export class Mysql2Connection implements DriverConnection {
   readonly driver: Mysql2Client;
@@ -98,13 +88,30 @@ export class Mysql2Connection implements DriverConnection {
     return results as unknown as QueryResult<Row>;
   }
 
-  async #one(statement: Statement): Promise<QueryResult> {
+  /** Many rows of an INSERT at once, where that means the same; else they go one by one. */
+  executeMany(text: string, rows: readonly (readonly unknown[])[]): Promise<number | undefined> | undefined {
+    if (this.transactionStatus !== "open") return undefined;
+    const { prepare } = this.#options;
+    // It may be ended between two statements, and nobody else would stop the second.
+    const run: InsertHost["run"] = async (made, values, failed) => {
+      this.#refusal = undefined;
+      if (!this.usable) throw connectionLost();
+      return await this.#one({ text: made, values }, (error) => failed?.(error, (asked) => run(asked, [])));
+    };
+    const forget = (made: string): void => {
+      if (this.usable) this.driver.unprepare?.({ sql: made, rowsAsArray: false });
+    };
+    return insertMany({ prepare, run, forget }, text, rows);
+  }
+
+  async #one(statement: Statement, failed?: (error: unknown) => Promise<void> | undefined): Promise<QueryResult> {
     const made = rendered(statement);
     if (this.#undone !== undefined) return await this.#afterUndone(made.text);
     const wasOpen = this.#status.inTransaction;
     try {
       return await this.#send(made);
     } catch (error) {
+      await failed?.(error);
       await this.#learn(error, made.text, wasOpen);
       throw error;
     }

@@ -21,6 +21,8 @@ interface Mysql2Command {
 export interface Mysql2Client {
   query(statement: Mysql2Statement, answered?: Mysql2Answer): Mysql2Command;
   execute(statement: Mysql2Statement, answered?: Mysql2Answer): Mysql2Command;
+  /** Lets go of what it has prepared for a statement. */
+  unprepare?(statement: Mysql2Statement): unknown;
   connect(connected: (error: unknown) => void): void;
   /** Takes away what the session holds; since 3.12. */
   reset?(done: (error: unknown) => void): unknown;

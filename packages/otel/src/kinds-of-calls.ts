@@ -2,7 +2,7 @@
  * The attributes of a call, the same object for calls of the same kind.
  */
 import type { Operation } from "@breakwater/core";
-import type { Attributes } from "@opentelemetry/api";
+import { type Attributes, SpanKind } from "@opentelemetry/api";
 import { ATTRIBUTE, systemOf } from "./attributes.ts";
 import { BoundedNames, RecentTexts } from "./bounded-names.ts";
 import { summaryOf } from "./summary.ts";
@@ -21,8 +21,8 @@ export interface CallNames {
 export interface CallKind {
   /** The span's name. */
   readonly name: string;
-  /** Of spans. */
-  readonly attributes: Attributes;
+  /** What its span begins with, attributes that a sampler may look at among it. */
+  readonly begun: { readonly kind: SpanKind; readonly attributes: Attributes };
   /** Of metrics: as few as tell the kind, since an SDK reads them anew at each measurement. */
   readonly measured: Attributes;
 }
@@ -74,13 +74,13 @@ export class CallKinds {
     const measured = { ...this.#common, [ATTRIBUTE.operation]: operation, [ATTRIBUTE.summary]: summary };
     // The table stands in the summary.
     const attributes = table === undefined ? measured : { ...measured, [ATTRIBUTE.collection]: table };
-    const made = { name: summary, attributes, measured };
+    const made = { name: summary, begun: { kind: SpanKind.CLIENT, attributes }, measured };
     this.#kinds.set(summary, made);
     return made;
   }
 
   #labelled(kind: CallKind, label: string): CallKind {
-    const { name, attributes, measured } = kind;
+    const { name, begun, measured } = kind;
     // No name has a line break.
     const key = `${label}\n${name}`;
     let found = this.#kinds.get(key);
@@ -88,7 +88,8 @@ export class CallKinds {
       // Labels times statements would be too many.
       if (this.#kinds.size >= this.#maxKinds) return kind;
       const labelled = { [ATTRIBUTE.label]: label };
-      found = { name, attributes: { ...attributes, ...labelled }, measured: { ...measured, ...labelled } };
+      const attributes = { ...begun.attributes, ...labelled };
+      found = { name, begun: { ...begun, attributes }, measured: { ...measured, ...labelled } };
       this.#kinds.set(key, found);
     }
     return found;

@@ -23,7 +23,7 @@ import {
 } from "@breakwater/core";
 import { type MeterProvider, metrics, trace, type TracerProvider } from "@opentelemetry/api";
 import { CallMeter, type ConnectionTimes } from "./call-meter.ts";
-import { CallTracer } from "./call-tracer.ts";
+import { type CallSpans, CallTracer } from "./call-tracer.ts";
 import { CallKinds } from "./kinds-of-calls.ts";
 import { measures, traces } from "./listening.ts";
 
@@ -44,6 +44,13 @@ export interface TelemetryOptions {
    * and of more as many. @default "sampled"
    */
   readonly connectionTimes?: ConnectionTimes;
+  /**
+   * Which calls have a span: `all`, as far as the SDK's sampler wants them; `sampled`, which is every call within a trace that is
+   * recorded, and of those outside any trace all up to about 1000 a second and all that fail; `traced`, the former alone; or
+   * `none`.
+   * @default "sampled"
+   */
+  readonly spans?: CallSpans;
   /** Where measurements go. @default the global one */
   readonly meterProvider?: MeterProvider;
   /** Where spans go. @default the global one */
@@ -73,7 +80,9 @@ export function telemetry(options: TelemetryOptions = {}): Policy {
   return statefulPolicy("telemetry", (inner) => new Telemetry(checked, inner), PLACEMENT);
 }
 
-type CheckedOptions = Required<Pick<TelemetryOptions, "queryText" | "maxSummaries" | "connectionTimes" | "clock">> &
+type CheckedOptions = Required<
+  Pick<TelemetryOptions, "queryText" | "maxSummaries" | "connectionTimes" | "spans" | "clock">
+> &
   TelemetryOptions;
 
 class Telemetry implements PolicyPart {
@@ -124,8 +133,9 @@ class Telemetry implements PolicyPart {
     if (this.#meter === undefined && measures(meterProvider)) {
       this.#meter = new CallMeter(meterProvider.getMeter(SCOPE), this.#pool, this.#options);
     }
-    if (this.#tracer === undefined && traces(tracerProvider)) {
-      this.#tracer = new CallTracer(tracerProvider.getTracer(SCOPE), this.#kinds.ansiQuotes, this.#options.queryText);
+    if (this.#tracer === undefined && this.#options.spans !== "none" && traces(tracerProvider)) {
+      const { ansiQuotes } = this.#kinds;
+      this.#tracer = new CallTracer(tracerProvider.getTracer(SCOPE), { ...this.#options, ansiQuotes });
     }
   }
 }
@@ -140,6 +150,7 @@ const OPTIONS = [
   "queryText",
   "maxSummaries",
   "connectionTimes",
+  "spans",
   "meterProvider",
   "tracerProvider",
   "clock",
@@ -161,6 +172,7 @@ function checkTelemetryOptions(options: TelemetryOptions): CheckedOptions {
     queryText: flag("telemetry.queryText", given.queryText ?? false),
     maxSummaries: positiveInteger("telemetry.maxSummaries", given.maxSummaries ?? 200),
     connectionTimes: oneOf("telemetry.connectionTimes", given.connectionTimes ?? "sampled", ["all", "sampled", "none"]),
+    spans: oneOf("telemetry.spans", given.spans ?? "sampled", ["all", "sampled", "traced", "none"]),
     clock,
   };
 }

@@ -1,23 +1,26 @@
 /**
  * One `pg.Client` as the layer sees it.
  */
-import type { DriverConnection, QueryResult, Statement, StatementReceiver, TransactionStatus } from "@breakwater/core";
+import type {
+  Carrier,
+  DriverConnection,
+  QueryResult,
+  Statement,
+  StatementReceiver,
+  TransactionStatus,
+} from "@breakwater/core";
 import { PgAbilities } from "./batch-abilities.ts";
 import { cancelRunning } from "./cancel.ts";
 import type { ClientHome } from "./client-home.ts";
+import { goodbye } from "./goodbye.ts";
 import { forgetPrepared } from "./prepared.ts";
 import type { PgClient } from "./types.ts";
 import { flight } from "./wire/flight.ts";
 import { whenReady } from "./when-ready.ts";
+import { WireCarrier } from "./wire/carrier.ts";
 import type { WireLink } from "./wire/link.ts";
 
 const STATUS: Readonly<Record<string, TransactionStatus>> = { I: "idle", T: "open", E: "failed" };
-
-/** How long a polite goodbye may take before the link is cut, in milliseconds. */
-export const GOODBYE_MS = 1_000;
-
-/** How long a link that was cut may take to say so, in milliseconds. */
-const CUT_MS = 100;
 
 /** What pg says when `query_timeout` has passed. The statement still runs. */
 const UNANSWERED = "Query read timeout";
@@ -33,6 +36,7 @@ const ENDED_BY_SERVER: ReadonlySet<unknown> = new Set(["57P01", "57P05"]);
 
 export class PgConnection extends PgAbilities implements DriverConnection {
   readonly driver: PgClient;
+  readonly carrier: Carrier | undefined;
   /** Set when the connection must not be handed out again, whatever state it is in. */
   retired = false;
   /** Whether somebody holds it now. */
@@ -55,6 +59,13 @@ export class PgConnection extends PgAbilities implements DriverConnection {
     this.driver = client;
     this.#home = home;
     this.#wire = wire;
+    if (wire !== undefined) {
+      this.carrier = new WireCarrier(wire, {
+        sending: () => this.#sending(),
+        refused: (error) => void (this.refusal = { error }),
+        unbegun: (cut) => this.#unbegun(cut),
+      });
+    }
     // Without a listener an error of a connection in use would end the process. Its statement hears of it as well.
     client.on("error", this.#onError);
     client.on("end", this.#onEnd);
@@ -111,13 +122,13 @@ export class PgConnection extends PgAbilities implements DriverConnection {
 
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
     const wire = this.#wire;
-    wire?.leave();
     if (statement.parts !== undefined && wire?.free === true) {
       this.refusal = undefined;
       this.#bound = true;
       return flight(wire, statement.parts) as Promise<unknown> as Promise<QueryResult<Row>>;
     }
     if (wire?.takes(statement) === true) return this.#overWire(wire, statement) as Promise<QueryResult<Row>>;
+    wire?.leave();
     return new Promise((resolve, reject) => {
       let over = false;
       let sending = true;
@@ -168,9 +179,19 @@ export class PgConnection extends PgAbilities implements DriverConnection {
   }
 
   #wired(wire: WireLink, statement: Statement, receiver: StatementReceiver): void {
+    this.#sending();
+    wire.send(statement, receiver);
+  }
+
+  #sending(): void {
     this.refusal = undefined;
     this.#bound = undefined;
-    wire.send(statement, receiver);
+  }
+
+  /** What begins a transaction has failed; `cut` where something waits in the client that must not be carried out without it. */
+  #unbegun(cut: boolean): void {
+    this.#bound = true;
+    if (cut) this.driver.connection?.stream?.destroy();
   }
 
   flush(): void {
@@ -215,7 +236,8 @@ export class PgConnection extends PgAbilities implements DriverConnection {
 
   async #destroy(cancel: boolean): Promise<void> {
     const answering = this.usable;
-    this.#wire?.leave();
+    // What is under way is answered before the client is let in.
+    if (this.#wire?.status !== undefined) this.#wire.leave();
     const atOnce = !answering || this.transactionStatus !== "idle" || cancel;
     this.held = false;
     this.retired = true;
@@ -250,21 +272,7 @@ export class PgConnection extends PgAbilities implements DriverConnection {
 
   /** Resolves when the link has ended: by the server's own goodbye, or cut after a limit. */
   gone(): Promise<void> {
-    const stream = this.driver.connection?.stream;
-    if (this.#ended || stream === undefined) return Promise.resolve();
-    return new Promise((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        this.driver.removeListener("end", end);
-        resolve();
-      };
-      let timer = setTimeout(() => {
-        stream.destroy();
-        // A stream of the user's own making may not say that it has ended.
-        timer = setTimeout(end, CUT_MS);
-      }, GOODBYE_MS);
-      this.driver.on("end", end);
-    });
+    return this.#ended ? Promise.resolve() : goodbye(this.driver);
   }
 
   /** Waits until an error of `pg`'s own is the whole of what there is to know, where more is to come. */

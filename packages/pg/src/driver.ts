@@ -23,6 +23,12 @@ import { Texts } from "./wire/texts.ts";
 /** What stands at the bottom of a stack on `pg`, by its name in `pool.layers`. */
 export const PG_LAYER = "pg";
 
+/**
+ * Where connections may be idle for no longer than this, in milliseconds, reads share none: a shared one goes back a moment
+ * after its answer, and then would end later than whoever has the answer can expect.
+ */
+const BRIEF_MS = 10;
+
 export class PgDriver extends ConnectionStore {
   readonly layer: string = PG_LAYER;
   readonly pipelining: Pipelining | undefined;
@@ -54,7 +60,8 @@ export class PgDriver extends ConnectionStore {
     });
     this.#opener = opener;
     this.dialect = between.dialect;
-    const shared = pipelining(wire, texts);
+    const brief = lifecycle.idleTimeoutMs > 0 && lifecycle.idleTimeoutMs <= BRIEF_MS;
+    const shared = brief ? undefined : pipelining(wire, texts);
     // What shares connections is sent past the pooler's view of where one statement ends.
     this.pipelining =
       shared === undefined ? undefined : { ...shared, fits: (one) => !between.shares && shared.fits(one) };

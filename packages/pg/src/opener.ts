@@ -5,6 +5,7 @@ import type { ConnectionHome, ConnectionOpener, DriverConnection } from "@breakw
 import pg from "pg";
 import type { ClientHome } from "./client-home.ts";
 import { PgConnection } from "./connection.ts";
+import { askForPassword } from "./password.ts";
 import type { PgClient, PgConfig } from "./types.ts";
 import { WireLink } from "./wire/link.ts";
 import type { Texts } from "./wire/texts.ts";
@@ -60,11 +61,13 @@ export class PgOpener implements ConnectionOpener {
     const Client = (this.#config["Client"] ?? pg.Client) as new (config: object) => PgClient;
     // pg hides the password of a pool's own options from copies.
     const { password, connectionTimeoutMillis } = this.#config;
-    return new Client({
+    const client = new Client({
       ...this.#config,
       ...(password === undefined ? {} : { password }),
       connectionTimeoutMillis: connectionTimeoutMillis || this.#options.connectTimeoutMs,
     });
+    askForPassword(client, this.#config);
+    return client;
   }
 
   #atHome(client: PgClient, home: ConnectionHome): PgConnection {

@@ -3,7 +3,8 @@
  */
 import type { Driver, DriverConnection, DriverListener, Events } from "@breakwater/core";
 import pg from "pg";
-import { GOODBYE_MS, PgConnection } from "./connection.ts";
+import { PgConnection } from "./connection.ts";
+import { GOODBYE_MS } from "./goodbye.ts";
 import { PG_LAYER } from "./driver.ts";
 import { tellEvents } from "./events.ts";
 import { keptByHolder } from "./held.ts";

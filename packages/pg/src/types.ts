@@ -99,7 +99,8 @@ export interface PgPool {
 export interface PgConfig {
   /**
    * A connection string. It goes before `host`, `port`, `user`, `password` and `database`: those that it does not name
-   * have their defaults, whatever is said beside it.
+   * have their defaults, whatever is said beside it, except a `password` that is a function. `ssl` counts beside a string
+   * that says nothing of TLS.
    */
   readonly connectionString?: string;
   /** Name or address of the server, or the folder of its socket. @default PGHOST or localhost */
@@ -110,7 +111,10 @@ export interface PgConfig {
   readonly user?: string;
   /** The database that is used. @default PGDATABASE or the user's name */
   readonly database?: string;
-  /** The password, or what gives it for each new connection. @default PGPASSWORD or the password file */
+  /**
+   * The password, or what gives it for each new connection: also beside a `connectionString` that has none.
+   * @default PGPASSWORD or the password file
+   */
   readonly password?: string | (() => string | Promise<string>);
   /** TLS: true, or options of `node:tls`. @default what PGSSLMODE says, or none */
   readonly ssl?: unknown;

@@ -35,16 +35,17 @@ export const resolution: TransactionResolution = Object.freeze({
   identityAndLimit: (ms: number) => withLimit(IDENTITY, ms),
 
   async incarnation(connection: Connection): Promise<string> {
-    const key = connection.driver as object;
-    const known = incarnations.get(key);
-    if (known !== undefined) return known.incarnation;
+    const known = incarnations.get(connection.driver as object)?.incarnation;
+    if (known !== undefined) return known;
     const [row] = await leastRefused(connection, (life) => ({
       text: `SELECT ${life} AS incarnation, pg_backend_pid()::text AS pid`,
     }));
     const incarnation = typeof row?.["incarnation"] === "string" ? row["incarnation"] : "";
-    incarnations.set(key, { incarnation, pid: row?.["pid"] });
+    incarnations.set(connection.driver as object, { incarnation, pid: row?.["pid"] });
     return incarnation;
   },
+
+  known: (connection: Connection) => incarnations.get(connection.driver as object)?.incarnation,
 
   identity(
     begun: QueryResult,

@@ -17,6 +17,7 @@ export const postgresLanguage: ConformanceLanguage = Object.freeze({
   setMark: (value: string) => `SET conformance.mark = '${value}'`,
   readMark: "SELECT current_setting('conformance.mark') AS mark",
   forgetPrepared: "DEALLOCATE ALL",
+  createDeferred: "CREATE TABLE deferred (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)",
   limit: {
     read: "SELECT setting AS t FROM pg_settings WHERE name = 'statement_timeout'",
     setDefault: (ms: number | undefined) =>

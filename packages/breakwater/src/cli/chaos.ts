@@ -101,7 +101,7 @@ async function run(given: ChaosArguments): Promise<number> {
   } finally {
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
   }
-  await writeOutputs(given, records);
+  await writeOutputs(given, records, problem);
   const having = (verdict: RunRecord["verdict"]): number => records.filter((one) => one.verdict === verdict).length;
   const [passed, violated, broken] = [having("passed"), having("violated"), having("broken")];
   progress.line(`${records.length} runs: ${passed} passed, ${violated} violated, ${broken} could not be done`);

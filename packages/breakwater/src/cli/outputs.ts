@@ -26,13 +26,14 @@ export async function prepareOutputs({ json, junit, report }: OutputArguments): 
   }
 }
 
-/** Writes what was asked for. */
+/** Writes what was asked for; `problem` is what kept the other runs from being made. */
 export async function writeOutputs(
   { json, junit, report }: OutputArguments,
   records: readonly RunRecord[],
+  problem: string | undefined,
 ): Promise<void> {
   if (json !== undefined) await write(json, `${JSON.stringify(records, undefined, 1)}\n`);
-  if (junit !== undefined) await write(junit, junitXml(records));
+  if (junit !== undefined) await write(junit, junitXml(records, problem === undefined ? {} : { problem }));
   if (report !== undefined && records.length > 0) await writeReport(records, report);
 }
 

@@ -228,7 +228,11 @@ class ManagedCluster implements Cluster, NodeGroup {
   #candidates(to: ClusterNode | undefined): ManagedNode[] {
     const all = to === undefined ? this.replicas : [this.own(to)];
     const usable = all.filter((node) => node.role === "replica" && node.state === "running");
-    if (usable.length === 0) throw stateError(`${to?.name ?? "no node"} is a running replica that could be promoted`);
+    if (usable.length === 0) {
+      throw stateError(
+        `${to === undefined ? "no node is a" : `${to.name} is no`} running replica that could be promoted`,
+      );
+    }
     return usable;
   }
 

@@ -16,7 +16,8 @@ export interface FillSlotsOptions {
   readonly reserved?: boolean;
 }
 
-const lockModes = [
+/** What a table can be locked in. */
+export const lockModes = [
   "ACCESS SHARE",
   "ROW SHARE",
   "ROW EXCLUSIVE",

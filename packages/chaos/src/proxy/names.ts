@@ -58,6 +58,18 @@ export interface MessageType {
   readonly code: number;
 }
 
+/** Every message that has a name. */
+export const messageNames: readonly string[] = [
+  ...new Set([toServer, toClient].flatMap((one) => Object.keys(one))),
+].toSorted();
+
+/** Which sides send a message of this name or letter; none for what is no message. */
+export function directionsOf(message: unknown): Direction[] {
+  return (["toServer", "toClient"] as const).filter(
+    (one) => letterOf(one === "toServer" ? toServer : toClient, message) !== undefined,
+  );
+}
+
 /** @throws RangeError for a name or letter that is none, or that needs a direction. */
 export function messageType(message: unknown, direction: Direction | undefined): MessageType {
   if (direction !== undefined) oneOf("direction", direction, ["toServer", "toClient"]);
@@ -69,8 +81,7 @@ export function messageType(message: unknown, direction: Direction | undefined):
   });
   const [type, other] = found;
   if (type === undefined) {
-    const names = [...new Set([toServer, toClient].flatMap((one) => Object.keys(one)))].toSorted();
-    throw refusal("message", message, `a type letter or one of ${names.join(", ")}${that(direction)}`);
+    throw refusal("message", message, `a type letter or one of ${messageNames.join(", ")}${that(direction)}`);
   }
   if (other !== undefined) {
     throw refusal("direction", direction, `"toServer" or "toClient": both sides send ${String(message)}`);

@@ -88,11 +88,14 @@ export function checkInject(options: InjectOptions): Strike {
   };
 }
 
+/** What a notice may call itself. */
+export const noticeSeverities = ["WARNING", "NOTICE", "INFO", "LOG", "DEBUG"] as const;
+
 /** @throws RangeError */
 export function checkNotice(options: NoticeOptions): Strike {
   checkFault("notice", options, ["sqlstate", "message", "severity"]);
   const { sqlstate = "01000", message = "injected notice" } = options;
-  const severity = oneOf("severity", options.severity ?? "WARNING", ["WARNING", "NOTICE", "INFO", "LOG", "DEBUG"]);
+  const severity = oneOf("severity", options.severity ?? "WARNING", noticeSeverities);
   return {
     kind: "notice",
     notice: { severity, sqlstate: checkSqlstate(sqlstate), message: lineOf("message", message) },

@@ -125,6 +125,14 @@ describe("junitXml", () => {
     expect(broken?.children[0]?.attributes["message"]).toBe(shown);
   });
 
+  it("has an error for the runs that could not be made", () => {
+    const root = parse(junitXml([record()], { problem: "no <server>" }));
+    expect(root.attributes).toMatchObject({ tests: "2", failures: "0", errors: "1" });
+    const [test] = root.children.at(-1)?.children ?? [];
+    expect(test?.children[0]?.attributes["message"]).toBe("no <server>");
+    expect(() => junitXml([], { problems: "x" } as never)).toThrow("unknown option problems");
+  });
+
   it("is a report of nothing when nothing was run", () => {
     expect(parse(junitXml([])).attributes).toMatchObject({ tests: "0", failures: "0", time: "0.000" });
   });

@@ -1,11 +1,24 @@
 /** Runs as a JUnit report, as CI servers read it. */
+import { onlyKnown } from "../check.ts";
 import type { RunRecord } from "./record.ts";
 
 /** Violations that a failure shows. */
 const MAX_SHOWN = 20;
 
-/** Writes `records` as JUnit does: one test suite for each scenario, with one test case for each run. */
-export function junitXml(records: readonly RunRecord[]): string {
+/** What is told besides the runs. */
+export interface JunitOptions {
+  /** What kept the other runs from being made; told as an error, since whoever reads the file sees no exit code. @default nothing */
+  readonly problem?: string;
+}
+
+/**
+ * Writes `records` as JUnit does: one test suite for each scenario, with one test case for each run.
+ *
+ * @throws RangeError for an unknown option.
+ */
+export function junitXml(records: readonly RunRecord[], options: JunitOptions = {}): string {
+  onlyKnown("junitXml", options, ["problem"]);
+  const { problem } = options;
   const scenarios = [...new Set(records.map(({ scenario }) => scenario))];
   const suites = scenarios.map((name) =>
     suite(
@@ -13,8 +26,28 @@ export function junitXml(records: readonly RunRecord[]): string {
       records.filter(({ scenario }) => scenario === name),
     ),
   );
-  const root = element("testsuites", { name: "breakwater chaos", ...counts(records) }, suites);
+  const totals = counts(records);
+  if (problem !== undefined) {
+    suites.push(unfinished(problem));
+    totals.tests += 1;
+    totals.errors += 1;
+  }
+  const root = element("testsuites", { name: "breakwater chaos", ...totals }, suites);
   return `<?xml version="1.0" encoding="UTF-8"?>\n${root}\n`;
+}
+
+/** A suite of its own for the runs that were not made. */
+function unfinished(problem: string): string {
+  const error = element("error", { message: problem, type: "broken" }, []);
+  const time = "0.000";
+  const test = element("testcase", { name: "all runs were made", classname: "breakwater chaos", time }, [error]);
+  const attributes = { name: "breakwater chaos", tests: 1, failures: 0, errors: 1, skipped: 0, time };
+  return element("testsuite", attributes, [test]);
+}
+
+interface Counts extends Record<string, string | number> {
+  tests: number;
+  errors: number;
 }
 
 function suite(name: string, records: readonly RunRecord[]): string {
@@ -23,7 +56,7 @@ function suite(name: string, records: readonly RunRecord[]): string {
   return element("testsuite", attributes, records.map(testCase));
 }
 
-function counts(records: readonly RunRecord[]): Record<string, string | number> {
+function counts(records: readonly RunRecord[]): Counts {
   const having = (verdict: RunRecord["verdict"]): number => records.filter((one) => one.verdict === verdict).length;
   const time = records.reduce((sum, one) => sum + secondsOf(one), 0);
   return {

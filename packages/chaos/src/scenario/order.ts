@@ -76,11 +76,22 @@ class Order {
     if (this.#replicas === 0 && (replicaFaults.includes(key) || promotions.includes(key))) {
       this.#wrong(path, `a cluster with replicas for ${key}`, "replicas: 0");
     }
+    this.#roles(key, typeof value === "string" ? value : options["on"], options["to"], path);
     if (promotions.includes(key)) this.#promoted = true;
     const { as } = options;
     if (typeof as !== "string") return;
     if (this.#names.has(as)) this.#wrong([...path, "as"], "a name of its own for each fault", `"${as}" a second time`);
     this.#names.add(as);
+  }
+
+  /** What only a replica can do is not asked of the node that is none whenever it is asked. */
+  #roles(key: string, on: unknown, to: unknown, path: ScenarioPath): void {
+    if (replicaFaults.includes(key) && (on === "primary" || on === "all")) {
+      this.#wrong(path, `a replica for ${key}`, `"${on}"`);
+    }
+    if ((key === "failover" || key === "switchover") && to === "primary") {
+      this.#wrong([...path, "to"], "a replica, which takes over", `"primary"`);
+    }
   }
 
   #ends(value: string | readonly string[], path: ScenarioPath): void {

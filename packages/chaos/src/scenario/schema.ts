@@ -1,8 +1,11 @@
 /** What a scenario may hold. */
 import { reservedSettings } from "../cluster/conf.ts";
 import { isSettingName } from "../cluster/options.ts";
+import { lockModes } from "../faults/sessions.ts";
 import type { ViolationKind } from "../history/violation.ts";
-import { durationShape, limitShape } from "./duration.ts";
+import { directionsOf, messageNames } from "../proxy/names.ts";
+import { noticeSeverities } from "../proxy/strike.ts";
+import { durationShape, limitShape, shortShape, wholeMsShape } from "./duration.ts";
 import {
   isMapping,
   choice,
@@ -27,6 +30,11 @@ const target = where(
   (value) => typeof value === "string" && /^(primary|old-primary|replica|replicas|all|n[1-9])$/.test(value),
 );
 const label = where("a name of letters, digits and -", (value) => typeof value === "string" && /^[\w-]+$/.test(value));
+/** What a fault is called: `end: all` means all of them. */
+const faultName = where(
+  'a name of letters, digits and -, but "all"',
+  (value) => typeof value === "string" && /^[\w-]+$/.test(value) && value !== "all",
+);
 const sqlstate = where(
   "five characters from 0-9 and A-Z, in quotes",
   (value) => typeof value === "string" && /^[0-9A-Z]{5}$/.test(value),
@@ -35,15 +43,16 @@ const pattern = where(
   "a pattern (a regular expression)",
   (value) => value instanceof RegExp || (typeof value === "string" && value !== "" && isPattern(value)),
 );
-const line = where("a text of one line, in quotes", (value) => typeof value === "string" && !/[\0\r\n]/.test(value));
+const isLine = (value: unknown): boolean => typeof value === "string" && !/[\0\r\n]/.test(value);
+const line = where("a text of one line, in quotes", isLine);
+const message = where("a text of one line", (value) => isLine(value) && String(value).trim() !== "");
 const direction = word(["toServer", "toClient"]);
 const share = number(0, 1);
 const flag = where("true or false", (value) => typeof value === "boolean");
 const count = whole(1, 1_000_000);
 
-const place = { on: target, for: durationShape, as: label };
+const place = { on: target, for: durationShape, as: faultName };
 const statements = { "to!": pattern, every: count, times: count, probability: share };
-const errorText = { message: text, severity: text };
 
 /** A fault by its options, or by its node alone. */
 function fault(what: string, keys: Readonly<Record<string, Shape>> = {}): Shape {
@@ -102,6 +111,44 @@ const steps: Shape = {
   check: (value, path, report) => list(step, "steps").check(value, path, report),
 };
 
+const delay = faultWith("a delay of messages", {
+  "message!": either(
+    [(value) => typeof value === "string" && value.length === 1, where("a type letter", isMessage)],
+    [() => true, word(messageNames)],
+  ),
+  "ms!": shortShape,
+  direction,
+  every: count,
+  times: count,
+  probability: share,
+});
+
+/** Only who sends a message can have it delayed. */
+const delayMessage: Shape = {
+  expected: delay.expected,
+  check(value, path, report) {
+    delay.check(value, path, report);
+    if (!isMapping(value) || !("message" in value) || !isMessage(value.message)) return;
+    const senders = directionsOf(value.message);
+    const name = String(value.message);
+    if (!("direction" in value)) {
+      if (senders.length === 1) return;
+      const expected = `a direction beside it, as both sides send ${name}`;
+      report({ path: [...path, "message"], at: "value", expected, found: "none" });
+    } else if (
+      (value.direction === "toServer" || value.direction === "toClient") &&
+      !senders.includes(value.direction)
+    ) {
+      const expected = `${senders.join("")}, the way that ${name} goes`;
+      report({ path: [...path, "direction"], at: "value", expected, found: value.direction });
+    }
+  },
+};
+
+function isMessage(value: unknown): boolean {
+  return directionsOf(value).length > 0;
+}
+
 const actions: Readonly<Record<keyof StepActions, Shape>> = {
   wait: durationShape,
   until: condition,
@@ -119,31 +166,29 @@ const actions: Readonly<Record<keyof StepActions, Shape>> = {
   cutBeforeReady: faultWith("a fault on statements", statements),
   inject: faultWith("an error instead of an answer", {
     ...statements,
-    ...errorText,
+    message,
     "sqlstate!": sqlstate,
     severity: word(["ERROR", "FATAL"]),
   }),
-  notice: faultWith("a notice besides the answer", { ...statements, ...errorText, sqlstate }),
-  delayMessage: faultWith("a delay of messages", {
-    "message!": text,
-    "ms!": durationShape,
-    direction,
-    every: count,
-    times: count,
-    probability: share,
+  notice: faultWith("a notice besides the answer", {
+    ...statements,
+    message,
+    severity: word(noticeSeverities),
+    sqlstate,
   }),
-  latency: faultWith("a delay", { "ms!": durationShape, jitterMs: durationShape, direction }),
+  delayMessage,
+  latency: faultWith("a delay", { "ms!": shortShape, jitterMs: shortShape, direction }),
   freeze: fault("a freeze", { direction }),
   refuse: faultWith("a refusal", {
     "mode!": either(
       [isText, word(["reset", "fin"])],
-      [() => true, mapping("an error", { "sqlstate!": sqlstate, "message!": text })],
+      [() => true, mapping("an error", { "sqlstate!": sqlstate, "message!": message })],
     ),
   }),
   cut: fault("a cut", { mode: word(["reset", "fin"]) }),
   bandwidth: faultWith("a bandwidth", { "bytesPerSecond!": whole(1, 10_000_000_000), direction }),
   slice: faultWith("a slicing", { "bytes!": whole(1, 65_536), direction }),
-  slowClose: faultWith("a slow close", { "ms!": durationShape }),
+  slowClose: faultWith("a slow close", { "ms!": shortShape }),
   pretendStandby: fault("a pretence"),
 
   kill: fault("a crash"),
@@ -152,18 +197,18 @@ const actions: Readonly<Record<keyof StepActions, Shape>> = {
   killBackend: faultWith("a killed server process", { "where!": text }),
   promote: fault("a promotion"),
   pauseReplay: fault("a pause of replay"),
-  delayReplay: faultWith("a delay of replay", { "ms!": durationShape }),
-  lag: faultWith("a lag", { "bytes!": whole(1) }),
+  delayReplay: faultWith("a delay of replay", { "ms!": wholeMsShape }),
+  lag: faultWith("a lag", { "bytes!": whole(1, 1024 ** 3) }),
   fillSlots: fault("full connection slots", { leave: whole(0, 10_000) }),
-  holdLock: faultWith("a lock", { "table!": text, mode: text }),
+  holdLock: faultWith("a lock", { "table!": text, mode: word(lockModes) }),
   longStatement: fault("long statements", { count: whole(1, 100) }),
   failover: mapping("a failover", {
     kill: word(["kill", "immediate", "hang", "none"]),
     to: target,
-    as: label,
+    as: faultName,
     for: durationShape,
   }),
-  switchover: mapping("a switchover", { to: target, as: label, for: durationShape }),
+  switchover: mapping("a switchover", { to: target, as: faultName, for: durationShape }),
 };
 
 const step: Shape = either(

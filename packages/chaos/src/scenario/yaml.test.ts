@@ -32,6 +32,14 @@ describe("a scenario in YAML", () => {
     ]);
   });
 
+  it("may delay any message, by its name or its letter", () => {
+    const text = `${head}  - delayMessage: { message: Z, ms: 5ms }
+  - delayMessage: { message: D, direction: toServer, ms: [5, 1m] }
+  - delayMessage: { message: CopyData, direction: toClient, ms: 0 }
+`;
+    expect(wrong(text)).toEqual([]);
+  });
+
   it("is read with everything that it may hold", () => {
     const text = `
 name: everything
@@ -159,6 +167,66 @@ expect:
       'f.yaml:3:22: steps[0].cutBefore.to: expected a pattern (a regular expression), found the text "("',
     ],
     [
+      "a message that there is not",
+      `${head}  - delayMessage: { message: ComandComplete, ms: 5 }\n`,
+      "f.yaml:3:30: steps[0].delayMessage.message: expected one of Authentication, BackendKeyData, ",
+    ],
+    [
+      "a message that the other side sends",
+      `${head}  - delayMessage: { message: Query, ms: 5, direction: toClient }\n`,
+      "f.yaml:3:55: steps[0].delayMessage.direction: expected toServer, the way that Query goes, found toClient",
+    ],
+    [
+      "a message that both sides send",
+      `${head}  - delayMessage: { message: CopyData, ms: 5 }\n`,
+      "f.yaml:3:30: steps[0].delayMessage.message: expected a direction beside it, as both sides send CopyData, found none",
+    ],
+    [
+      "a delay that is too long for a connection",
+      `${head}  - latency: { ms: 5, jitterMs: 2m }\n`,
+      'f.yaml:3:33: steps[0].latency.jitterMs: expected a time such as 250, "200ms" or "1.5s", up to 1 minute, found the text "2m"',
+    ],
+    [
+      "a range that goes too far",
+      `${head}  - slowClose: { ms: [1s, 61s] }\n`,
+      'f.yaml:3:27: steps[0].slowClose.ms[1]: expected a time such as 250, "200ms" or "1.5s", up to 1 minute, found the text "61s"',
+    ],
+    [
+      "a delay of replay that is none",
+      `${head}  - delayReplay: { ms: 0 }\n`,
+      'f.yaml:3:24: steps[0].delayReplay.ms: expected a time such as 250, "200ms" or "1.5s", in whole milliseconds, from 1 ms to 10 minutes, found the number 0',
+    ],
+    [
+      "a lag of more than can be made",
+      `${head}  - lag: { bytes: 1073741825 }\n`,
+      "f.yaml:3:19: steps[0].lag.bytes: expected a whole number from 1 to 1073741824, found the number 1073741825",
+    ],
+    [
+      "a message of two lines",
+      `${head}  - inject: { to: a, sqlstate: "40001", message: "a\\nb" }\n`,
+      "f.yaml:3:50: steps[0].inject.message: expected a text of one line, found the text",
+    ],
+    [
+      "a refusal of two lines",
+      `${head}  - refuse: { mode: { sqlstate: "53300", message: "a\\nb" } }\n`,
+      "f.yaml:3:51: steps[0].refuse.mode.message: expected a text of one line, found the text",
+    ],
+    [
+      "a severity that no notice has",
+      `${head}  - notice: { to: a, severity: WARN }\n`,
+      "f.yaml:3:32: steps[0].notice.severity: expected one of WARNING, NOTICE, INFO, LOG, DEBUG, found the text",
+    ],
+    [
+      "a lock that there is not",
+      `${head}  - holdLock: { table: t, mode: EXCLUSIV }\n`,
+      'found the text "EXCLUSIV" (did you mean "EXCLUSIVE"?)',
+    ],
+    [
+      "a fault that is called all",
+      `${head}  - freeze: { as: all }\n`,
+      'f.yaml:3:19: steps[0].freeze.as: expected a name of letters, digits and -, but "all", found the text "all"',
+    ],
+    [
       "a bad word",
       `${head}  - failover: { kill: hard }\n`,
       'f.yaml:3:23: steps[0].failover.kill: expected one of kill, immediate, hang, none, found the text "hard"',
@@ -276,6 +344,21 @@ expect:
       "a node that is not there",
       `${head}  - kill: n4\n`,
       "f.yaml:3:11: steps[0].kill: expected a node from n1 to n3, found n4",
+    ],
+    [
+      "a promotion of the primary",
+      `${head}  - promote: primary\n`,
+      'f.yaml:3:14: steps[0].promote: expected a replica for promote, found "primary"',
+    ],
+    [
+      "a replica's fault of all nodes",
+      `${head}  - lag: { bytes: 5, on: all }\n`,
+      'f.yaml:3:10: steps[0].lag: expected a replica for lag, found "all"',
+    ],
+    [
+      "a failover to the primary",
+      `${head}  - failover: { to: primary }\n`,
+      'f.yaml:3:21: steps[0].failover.to: expected a replica, which takes over, found "primary"',
     ],
     [
       "a failover without a replica",

@@ -79,8 +79,8 @@ class DriverPool implements Pool, CallHost {
   // For calls whose connection stays with whoever has it: nothing of its session is taken away.
   readonly #beside: CallHost;
   readonly #running = new Set<Call<unknown>>();
-  // Calls that have ended while their connection is still being tidied up or destroyed.
-  readonly #returning = new Set<Call<unknown>>();
+  // Calls that have ended while their connection is still being tidied up or destroyed, and whether it has a place.
+  readonly #returning = new Map<Call<unknown>, boolean>();
   #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
 
@@ -160,7 +160,7 @@ class DriverPool implements Pool, CallHost {
         if (returned === undefined) this.#back(call, connection, probing, held !== undefined);
         else {
           // A destroyed connection may take a moment to be gone; until then its place is taken.
-          this.#returning.add(call);
+          this.#returning.set(call, !probing && held === undefined);
           void returned.then(() => this.#back(call, connection, probing, held !== undefined));
         }
       }
@@ -170,6 +170,14 @@ class DriverPool implements Pool, CallHost {
     } finally {
       if (!probing) this.meter.ended(askedMs, gotMs, this.clock.now());
     }
+  }
+
+  get returning(): number {
+    let count = this.#pipeline?.returning ?? 0;
+    for (const hasPlace of this.#returning.values()) if (hasPlace) count += 1;
+    // Their ends are on the way as well.
+    for (const { returned } of this.#running) if (returned !== undefined) count += 1;
+    return count;
   }
 
   judge(error: unknown, situation: Situation): Failure {
@@ -262,12 +270,12 @@ class DriverPool implements Pool, CallHost {
     this.#pipeline?.leave(() => new PoolClosedError(this.name));
     this.#driver.drain?.();
     if (!this.#quiet) await this.#drain(drainMs);
-    const left = [...this.#running, ...this.#returning];
+    const left = [...this.#running, ...this.#returning.keys()];
     for (const call of this.#running) call.interrupt(CLOSED, () => new PoolClosedError(this.name));
     this.#pipeline?.interrupt(CLOSED, () => new PoolClosedError(this.name));
     // Those whose connection died meanwhile would be sent again.
     this.#pipeline?.leave(() => new PoolClosedError(this.name));
-    for (const call of this.#returning) call.cutOff();
+    for (const call of this.#returning.keys()) call.cutOff();
     await Promise.all([this.#source.endProbe(), this.#pipeline?.gone(), ...left.map(({ returned }) => returned)]);
     await this.#driver.close();
     this.events.emit("pool:closed", { pool: this.name });

@@ -7,6 +7,7 @@ import { OutcomeUnknownError, type Unanswered } from "../contract/errors.ts";
 import { type Failure, noteFailure, type Situation } from "../contract/failure.ts";
 import { noteCause, NOT_SENT } from "./interruption.ts";
 import type { Operation } from "../contract/operation.ts";
+import { mayStay, situationOf } from "./situation.ts";
 
 /** How the connection was when a statement was sent. */
 interface Before {
@@ -23,6 +24,8 @@ export class CallFailures {
   final = false;
   /** Whatever ends the call from here on, the transaction can be asked after. */
   unanswered: Unanswered | undefined;
+  /** The transaction is open at the server. Once it is not any more, the caller's function has ended it by hand. */
+  begun = false;
   readonly #host: CallHost;
   readonly #connection: DriverConnection;
   readonly #operation: Operation<unknown>;
@@ -37,6 +40,22 @@ export class CallFailures {
   get once(): boolean {
     const operation = this.#operation;
     return this.final || (operation.kind === "session" && operation.begun?.() !== false);
+  }
+
+  /** In what situation a statement is sent now. */
+  situation(text: string): Situation {
+    const operation = this.#operation;
+    const situation = situationOf(text, operation, this.#connection.transactionStatus, this.begun, this.#host.dialect);
+    if (operation.kind === "transaction" && mayStay(situation)) this.final = true;
+    return situation;
+  }
+
+  /** A statement that was sent in `situation` has been answered. */
+  acknowledged(situation: Situation): void {
+    const { kind, causality } = this.#operation;
+    if (kind === "transaction") this.begun ||= this.#connection.transactionStatus !== "idle";
+    // What a session wrote must not be missed by reads elsewhere, however long the session lasts.
+    else if (kind === "session" && causality !== undefined && mayStay(situation)) causality.wrote();
   }
 
   /** Understands a driver's error, once. `known` where the driver has not even sent the statement. */

@@ -5,7 +5,7 @@ import { abortReason } from "../waiting/bounded.ts";
 import { CallFailures } from "./call-failures.ts";
 import type { CallHost } from "./call-host.ts";
 import { setLimit, type Timer } from "../waiting/clock.ts";
-import type { DriverConnection } from "../contract/driver.ts";
+import type { Carrier, DriverConnection } from "../contract/driver.ts";
 import { OutcomeUnknownError, TimeoutError, type Unanswered, UsageError } from "../contract/errors.ts";
 import { type Failure, failureOf, type Situation } from "../contract/failure.ts";
 import { giveBack } from "../store/giving-back.ts";
@@ -13,8 +13,8 @@ import { ABORTED, interrupted, type Interruption, LATE, tooLateToSend } from "./
 import { type Operation, type QueryOperation, runStatement } from "../contract/operation.ts";
 import type { Connection, QueryResult, Statement, Work } from "../contract/pool.ts";
 import { SentStatement } from "./sent-statement.ts";
-import { mayStay, situationOf } from "./situation.ts";
-import { kept, runTransaction, type TransactionLink } from "./transaction.ts";
+import { kept, runTransaction } from "./transaction.ts";
+import type { TransactionLink } from "./transaction-link.ts";
 import { Turns } from "../waiting/turns.ts";
 
 export class Call<T> implements Connection, TransactionLink {
@@ -30,11 +30,9 @@ export class Call<T> implements Connection, TransactionLink {
   #rejectStatement: ((error: unknown) => void) | undefined;
   #current: Situation | undefined;
   // Why nothing may be sent any more: whoever asks is given an error, which is made when somebody does.
-  #ended: (() => Error) | undefined;
+  #ended: (() => unknown) | undefined;
   readonly #failures: CallFailures;
-  // The transaction is open at the server. Once it is not any more, the caller's function has ended it by hand.
-  #begun = false;
-  // What the caller's function threw: the caller gets it, whatever becomes of the rollback.
+  // Why the transaction could not be begun, or what its function threw: the caller gets it, whatever else becomes of it.
   #thrown: { readonly error: unknown } | undefined;
   #returned: Promise<void> | undefined;
 
@@ -72,7 +70,7 @@ export class Call<T> implements Connection, TransactionLink {
         (value) => this.#done(value, resolve),
         (error: unknown) => {
           this.#failures.explain(error);
-          if (this.#finish()) reject(error);
+          if (this.#finish()) reject(this.#thrown === undefined ? error : this.#thrown.error);
         },
       );
     });
@@ -126,7 +124,7 @@ export class Call<T> implements Connection, TransactionLink {
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
     return this.#turns.take(() => {
       // Of several that the layer has put together, the first says what they are.
-      const situation = this.#situation(statement.parts?.[0]?.text ?? statement.text);
+      const situation = this.#failures.situation(statement.parts?.[0]?.text ?? statement.text);
       const answer = this.#send<QueryResult<Row>>(statement, situation);
       if (situation.phase !== "committing") return answer;
       return answer.then((result) => kept(result, this.#host, this.#failures.first));
@@ -134,7 +132,28 @@ export class Call<T> implements Connection, TransactionLink {
   }
 
   work<R>(work: Work<R>): Promise<R> {
-    return this.#turns.take(() => this.#send(work, this.#situation(work.text), work));
+    return this.#turns.take(() => this.#send(work, this.#failures.situation(work.text), work));
+  }
+
+  get carrier(): Carrier | undefined {
+    return this.#connection.usable ? this.#connection.carrier : undefined;
+  }
+
+  begin<R>(statement: Statement, work?: Work<R>): Promise<R> {
+    return this.#turns.take(() => {
+      const situation = this.#failures.situation(statement.parts?.[0]?.text ?? statement.text);
+      return this.#send(statement, situation, work).catch((error: unknown) => {
+        if (!this.#failures.begun) {
+          this.#thrown = { error };
+          this.#ended = () => error;
+        }
+        throw error;
+      });
+    });
+  }
+
+  begun(): void {
+    this.#failures.begun = true;
   }
 
   commit(statement: Statement): Promise<QueryResult> {
@@ -142,18 +161,18 @@ export class Call<T> implements Connection, TransactionLink {
     return this.#turns.take(() => this.#send(statement, { phase: "committing", access, inTransaction: true }));
   }
 
-  async rollBack(statement: Statement, error: unknown): Promise<void> {
+  async rollBack(statement: Statement | undefined, error: unknown): Promise<void> {
     await this.settled();
     // Now the transaction still is as the function left it.
     this.#failures.explain(error);
-    this.#thrown = { error };
+    this.#thrown ??= { error };
     if (error instanceof OutcomeUnknownError) OutcomeUnknownError.giveUp(error);
+    if (statement === undefined) return;
     const situation: Situation = { phase: "running", access: "read", inTransaction: true };
     // A rollback that fails leaves the connection in its transaction, and so it is destroyed when it is given back.
     await this.#turns.take(() => this.#send(statement, situation)).catch(() => undefined);
   }
 
-  /** The failure of the statement that made the transaction fail; what a COMMIT answered with ROLLBACK goes back to. */
   get firstFailure(): Failure | undefined {
     return this.#failures.first;
   }
@@ -242,7 +261,7 @@ export class Call<T> implements Connection, TransactionLink {
       sent.then(
         (result) => {
           done();
-          this.#acknowledged(situation);
+          this.#failures.acknowledged(situation);
           resolve(result);
         },
         (error: unknown) => {
@@ -252,20 +271,6 @@ export class Call<T> implements Connection, TransactionLink {
         },
       );
     });
-  }
-
-  #situation(text: string): Situation {
-    const operation = this.#operation;
-    const situation = situationOf(text, operation, this.#connection.transactionStatus, this.#begun, this.#host.dialect);
-    if (operation.kind === "transaction" && mayStay(situation)) this.#failures.final = true;
-    return situation;
-  }
-
-  #acknowledged(situation: Situation): void {
-    const { kind, causality } = this.#operation;
-    if (kind === "transaction") this.#begun ||= this.#connection.transactionStatus !== "idle";
-    // What a session wrote must not be missed by reads elsewhere, however long the session lasts.
-    else if (kind === "session" && causality !== undefined && mayStay(situation)) causality.wrote();
   }
 
   /** Gives the connection back. False when the call had been ended before. */

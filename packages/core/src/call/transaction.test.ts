@@ -5,7 +5,16 @@ import { type Database, database } from "../face/database.ts";
 import type { Dialect } from "../contract/dialect.ts";
 import { OutcomeUnknownError } from "../contract/errors.ts";
 import { failureOf, noteFailure } from "../contract/failure.ts";
-import { fakeDialect, fakeDriver, type FakeDriver, type FakeReply, ManualClock } from "../testing/index.ts";
+import { operationContext } from "../contract/operation.ts";
+import type { Carrier } from "../contract/driver.ts";
+import {
+  fakeDialect,
+  type FakeConnection,
+  fakeDriver,
+  type FakeDriver,
+  type FakeReply,
+  ManualClock,
+} from "../testing/index.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Errors by their names: AGAIN is worth another go at the whole transaction, everything else is not. */
@@ -187,6 +196,160 @@ describe("transaction", () => {
       "BEGIN; LIMIT 350",
       "BEGIN",
     ]);
+  });
+});
+
+describe("a transaction whose connection carries its first statement", () => {
+  /** A connection that has served a transaction, and writes down what it sends in one flight. `failing` is refused. */
+  async function carrying(failing = ""): Promise<{ db: Database; sent: string[]; shown: () => number }> {
+    const sent: string[] = [];
+    let shown = 0;
+    let fails = "";
+    const driver = fakeDriver((statement) => {
+      sent.push(statement.text);
+      if (statement.text === fails) throw new Error(fails);
+    });
+    const acquire = driver.acquire.bind(driver);
+    driver.acquire = async () => {
+      const connection = await acquire();
+      if (connection.carrier !== undefined) return connection;
+      const carrier: Carrier = {
+        carries: (first) => first?.text.startsWith("APART") !== true,
+        shown: () => void (shown += 1),
+        begin: async (opening, first, opened) => {
+          const flight = first === undefined ? opening : [...opening, first];
+          sent.push(flight.map(({ text }) => text).join(" + "));
+          const at = flight.findIndex(({ text }) => text === fails);
+          await Promise.resolve();
+          if (at !== 0) (connection as FakeConnection).transactionStatus = at < 0 ? "open" : "failed";
+          if (at >= 0 && at < opening.length) throw new Error(fails);
+          opened(opening.map(({ text }) => ({ rows: [], rowCount: 0, command: text, fields: [] })));
+          if (at >= 0) throw new Error(fails);
+          return first === undefined ? undefined : { rows: [], rowCount: 0, command: first.text, fields: [] };
+        },
+      };
+      return Object.assign(connection, { carrier });
+    };
+    const clock = new ManualClock();
+    const db = database(driverPool(driver, dialect, { name: "unit", clock }), { clock });
+    await db.transaction(() => Promise.resolve());
+    sent.length = 0;
+    fails = failing;
+    return { db, sent, shown: () => shown };
+  }
+
+  it("begins with it, and sends the others by themselves", async () => {
+    const { db, sent } = await carrying();
+    const { command } = await db.transaction(async (tx) => {
+      const [one] = await Promise.all([tx.query("ONE"), tx.query("TWO")]);
+      void tx.query("THREE");
+      return one;
+    });
+    expect([command, sent]).toEqual(["ONE", ["BEGIN + ONE", "TWO", "THREE", "COMMIT"]]);
+  });
+
+  it("begins by itself before anything else", async () => {
+    const ways: readonly (readonly [string[], (tx: Transaction) => Promise<unknown>, shown?: number])[] = [
+      [[], () => Promise.resolve()],
+      [["APART"], (tx) => tx.query("APART")],
+      [["APART", "ONE"], (tx) => Promise.all([tx.query("APART"), tx.query("ONE")])],
+      [["ONE"], (tx) => Promise.all([Promise.resolve(tx.driver), tx.query("ONE")]), 1],
+      [["ONE", "TWO"], (tx) => tx.batch(["ONE", "TWO"])],
+    ];
+    for (const [texts, run, times = 0] of ways) {
+      const { db, sent, shown } = await carrying();
+      await db.transaction(run);
+      expect([sent, shown()]).toEqual([["BEGIN", ...texts, "COMMIT"], times]);
+    }
+  });
+
+  it("begins by itself when its function has something else to do before, and waits for neither", async () => {
+    const { db, sent } = await carrying();
+    await db.transaction(async (tx) => {
+      expect(sent).toEqual([]);
+      await Promise.resolve();
+      expect(sent).toEqual(["BEGIN"]);
+      await tx.query("ONE");
+    });
+    const error = new Error("mine");
+    expect(await errorOf(db.transaction(() => Promise.reject(error)))).toBe(error);
+    expect(sent).toEqual(["BEGIN", "ONE", "COMMIT", "BEGIN", "ROLLBACK"]);
+  });
+
+  it("sends nothing at all when its function throws at once", async () => {
+    const { db, sent } = await carrying();
+    const error = new Error("mine");
+    const run = (): Promise<void> => {
+      throw error;
+    };
+    const { pool } = db;
+    const context = { ...operationContext("write"), transaction: {} };
+    expect(await errorOf(pool.execute({ ...context, kind: "transaction", run }))).toBe(error);
+    expect(sent).toEqual([]);
+  });
+
+  it("begins before its function runs on a new connection, and where it could not begin the last time", async () => {
+    const { db, sent } = await carrying("BEGIN");
+    const ran: number[] = [];
+    for (const time of [1, 2, 3]) await errorOf(db.transaction(async () => void ran.push(time)));
+    expect([ran, sent]).toEqual([[1], ["BEGIN", "BEGIN", "BEGIN"]]);
+  });
+
+  it("fails with the error of its beginning, whatever its function makes of that, and sends nothing more", async () => {
+    const ways: ((tx: Transaction) => Promise<unknown>)[] = [
+      (tx) => tx.query("ONE"),
+      (tx) => tx.query("APART"),
+      (tx) => errorOf(tx.query("ONE")),
+      (tx) => tx.query("ONE").catch(() => Promise.reject(new Error("another"))),
+      async (tx) => [
+        await errorOf(tx.query("ONE")),
+        await errorOf(tx.query("TWO")),
+        await errorOf(tx.batch(["THREE"])),
+      ],
+      (tx) => Promise.allSettled([tx.query("ONE"), tx.query("TWO")]),
+      (tx) => errorOf(tx.transaction((part) => part.query("ONE"))),
+      (tx) => Promise.resolve(void tx.query("ONE")),
+      (tx) => Promise.resolve(tx.driver),
+      () => Promise.resolve(),
+    ];
+    for (const [at, run] of ways.entries()) {
+      const { db, sent } = await carrying("BEGIN");
+      const heard: unknown[] = [];
+      const error = await errorOf(db.transaction(async (tx) => heard.push(await run(tx))));
+      expect([at, error]).toMatchObject([at, { message: "BEGIN" }]);
+      expect(failureOf(error)).toMatchObject({ phase: "running", effect: "none", reason: "BEGIN" });
+      expect([at, sent.length]).toEqual([at, 1]);
+      for (const each of heard.flat()) if (each instanceof Error) expect(each).toBe(error);
+      expect(db.stats()).toMatchObject({ active: 0 });
+    }
+  });
+
+  it("has begun although its first statement failed", async () => {
+    const { db, sent } = await carrying("ONE");
+    const error = await errorOf(db.transaction(async (tx) => void (await errorOf(tx.query("ONE")))));
+    expect(error).toMatchObject({ code: "ERR_BREAKWATER_ROLLED_BACK" });
+    expect(failureOf(error)).toMatchObject({ reason: "ONE", phase: "committing", retry: "never" });
+    expect(sent).toEqual(["BEGIN + ONE", "COMMIT"]);
+    await errorOf(db.transaction((tx) => tx.query("ONE")));
+    expect(sent.slice(2)).toEqual(["BEGIN + ONE", "ROLLBACK"]);
+  });
+
+  it("that is given up while it begins has kept nothing", async () => {
+    const { db, sent } = await carrying();
+    const controller = new AbortController();
+    const ended = errorOf(
+      db.transaction(
+        (tx) => {
+          const first = tx.query("ONE");
+          controller.abort(new Error("left"));
+          return first;
+        },
+        { signal: controller.signal },
+      ),
+    );
+    expect(await ended).toMatchObject({ message: "left" });
+    expect(failureOf(await ended)).toMatchObject({ effect: "none" });
+    expect(sent).toEqual(["BEGIN + ONE"]);
   });
 });
 

@@ -1,36 +1,14 @@
 /**
  * The only place that says begin, commit and rollback.
  */
-import { begin, together } from "./beginning.ts";
+import { Opening, together } from "./beginning.ts";
 import type { CallHost } from "./call-host.ts";
-import {
-  type OutcomeUnknownError,
-  RolledBackError,
-  type TransactionIdentity,
-  type Unanswered,
-  UsageError,
-} from "../contract/errors.ts";
+import { RolledBackError, type TransactionIdentity, UsageError } from "../contract/errors.ts";
 import { type Failure, failureOf } from "../contract/failure.ts";
 import type { TransactionOperation } from "../contract/operation.ts";
 import { ConnectionFace } from "../face/connection-face.ts";
+import type { TransactionLink } from "./transaction-link.ts";
 import type { Connection, Pool, QueryResult, Statement, Work } from "../contract/pool.ts";
-
-/** What a transaction needs of the call that it runs in. */
-export interface TransactionLink extends Connection {
-  work<R>(work: Work<R>): Promise<R>;
-  /** Sends the statement that ends the transaction: from then on a lost answer leaves the outcome unknown. */
-  commit(statement: Statement): Promise<QueryResult>;
-  /** Says that an error leaves the outcome unknown, whatever it was taken for. */
-  doubt(error: unknown): OutcomeUnknownError;
-  /** Waits until no statement runs. */
-  settled(): Promise<void>;
-  /** Ends the transaction because of `error`, which is what the caller gets, whatever becomes of the rollback. */
-  rollBack(statement: Statement, error: unknown): Promise<void>;
-  /** The failure that ended the transaction for the server; undefined while it can still commit. */
-  readonly firstFailure: Failure | undefined;
-  /** Whatever ends the call from here on, the transaction can be asked after. */
-  askAfter(unanswered: Unanswered): void;
-}
 
 const NEVER_RETRIED: Failure = {
   phase: "committing",
@@ -65,18 +43,24 @@ export async function runTransaction<T>(
   host: CallHost,
 ): Promise<T> {
   const { dialect, name } = host;
-  const identity = await begin(link, operation, host);
-  const connection = new OpenTransaction(link, name);
+  const opening = new Opening(link, operation, host);
+  const begun = opening.begin();
+  if (begun !== undefined) await begun;
+  const connection = new OpenTransaction(link, opening, name);
   let value: T;
   try {
-    value = await operation.run(connection, operation.attempt);
+    const running = operation.run(connection, operation.attempt);
+    // A function that does something else first finds the transaction begun.
+    opening.ahead();
+    value = await running;
   } catch (error) {
     connection.end();
-    await link.rollBack({ text: dialect.transaction.rollback }, error);
+    await link.rollBack(opening.waits ? undefined : { text: dialect.transaction.rollback }, error);
     throw error;
   }
   connection.end();
   await link.settled();
+  const { identity } = opening;
   if (identity !== undefined) link.askAfter({ transaction: identity, value });
   const answer = await commit(link, operation, identity, host);
   if (answer !== undefined && !dialect.committed(answer)) {
@@ -122,24 +106,33 @@ async function commit<T>(
 /** The connection as the caller's function has it: until the transaction ends, and not a statement longer. */
 class OpenTransaction implements Connection {
   readonly #link: TransactionLink;
+  readonly #opening: Opening;
   readonly #pool: string;
   #ended = false;
 
-  constructor(link: TransactionLink, pool: string) {
+  constructor(link: TransactionLink, opening: Opening, pool: string) {
     this.#link = link;
+    this.#opening = opening;
     this.#pool = pool;
   }
 
+  /** Whoever has it may send by it at once. */
   get driver(): unknown {
+    if (!this.#ended) {
+      this.#opening.ahead();
+      this.#link.carrier?.shown();
+    }
     return this.#link.driver;
   }
 
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
-    return this.#ended ? Promise.reject(ended(this.#pool)) : this.#link.query<Row>(statement);
+    return this.#ended ? Promise.reject(ended(this.#pool)) : this.#opening.query<Row>(statement);
   }
 
   work<R>(work: Work<R>): Promise<R> {
-    return this.#ended ? Promise.reject(ended(this.#pool)) : this.#link.work(work);
+    if (this.#ended) return Promise.reject(ended(this.#pool));
+    this.#opening.ahead();
+    return this.#link.work(work);
   }
 
   discard(): void {

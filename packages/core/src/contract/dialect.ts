@@ -70,6 +70,8 @@ export interface TransactionResolution {
    * before BEGIN.
    */
   incarnation(connection: Connection): Promise<string>;
+  /** What `incarnation` would give, where nothing has to be asked for it. @default never */
+  known?(connection: Connection): string | undefined;
   /**
    * Who the transaction is, read out of the answer to BEGIN and `identityText`; asks nothing. `incarnation` is what the
    * same connection gave before. Undefined where that cannot be told.
@@ -158,4 +160,17 @@ export interface Dialect {
   committed(result: QueryResult): boolean;
   /** Asks a node for its role, history and position, in one round trip. */
   probe(connection: Connection): Promise<NodeState>;
+  /**
+   * Asks a replica the same when it has got as far as `position`, or when `waitMs` milliseconds are over: its server waits,
+   * and is not asked again and again. Undefined for a database whose servers do not wait.
+   */
+  reach?(connection: Connection, position: bigint, waitMs: number): Promise<Reached>;
+}
+
+/** What a replica says that has been asked to wait. */
+export interface Reached {
+  /** How it stands now. */
+  readonly state: NodeState;
+  /** False where its server does not wait after all: it has to be asked again and again. */
+  readonly waited: boolean;
 }

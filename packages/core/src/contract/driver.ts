@@ -31,8 +31,11 @@ export interface DriverAbilities {
    * are one. An error tells which it was by `noteIndex`. Undefined where this connection cannot.
    */
   queryAll?(statements: readonly Statement[]): Promise<readonly QueryResult[]> | undefined;
-  /** The same for one text with many rows of values; rows are counted and not kept. Resolves to their number. */
-  executeMany?(text: string, rows: readonly (readonly unknown[])[]): Promise<number> | undefined;
+  /**
+   * The same for one text with many rows of values; rows are counted and not kept. Resolves to their number; to undefined
+   * where it has turned out that this connection cannot, and no row has been sent.
+   */
+  executeMany?(text: string, rows: readonly (readonly unknown[])[]): Promise<number | undefined> | undefined;
   /** Begins to read a statement's rows; only inside a transaction. */
   cursor?(statement: Statement): DriverCursor | undefined;
   /** Runs a COPY … FROM STDIN with what `source` brings. Resolves to the number of rows. */
@@ -63,6 +66,30 @@ export interface Pipelining {
   fits(statement: Statement): boolean;
 }
 
+/**
+ * How the first statement of a transaction travels together with what begins it. The connection is a call's own: nothing
+ * else is under way on it.
+ */
+export interface Carrier {
+  /** Whether `begin` takes a statement along at this moment; undefined asks whether it can begin at all. */
+  carries(first: Statement | undefined): boolean;
+  /**
+   * Sends what begins a transaction and, right behind it, the transaction's first statement. What stands behind one that
+   * fails is not carried out. `opened` is called with the answers to the opening, before the promise settles as `first`
+   * does; when it has not been called, the promise rejects with the error of the opening.
+   */
+  begin(
+    opening: readonly Statement[],
+    first: Statement | undefined,
+    opened: (answers: readonly QueryResult[]) => void,
+  ): Promise<QueryResult | undefined>;
+  /**
+   * The caller has been given `driver`, and may send by it at any time; before that nobody does. What waits there for a
+   * `begin` to be answered must never reach the server when that fails and leaves no transaction.
+   */
+  shown(): void;
+}
+
 /** One connection of a driver. */
 export interface DriverConnection extends DriverAbilities {
   /** Runs one statement and resolves with all its rows. Rejects with the driver's own error. */
@@ -75,6 +102,8 @@ export interface DriverConnection extends DriverAbilities {
   send?(statement: Statement, receiver: StatementReceiver): boolean;
   /** Lets go what has been sent. */
   flush?(): void;
+  /** Undefined where every statement of a transaction is sent by itself. */
+  readonly carrier?: Carrier | undefined;
   /** The connection as the driver knows it. */
   readonly driver: unknown;
   /** Whether an error of the last statement proves that it was never carried out: the driver itself refused it. */

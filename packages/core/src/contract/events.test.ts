@@ -15,6 +15,8 @@ describe("events", () => {
     events.emit("connection:open-transaction", event);
     expect(heard).toEqual([1, 2, 2]);
     expect(events.size).toBe(1);
+    expect(events.has("connection:open-transaction")).toBe(true);
+    expect(events.has("pool:closed")).toBe(false);
   });
 
   it("are not disturbed by listeners that throw or reject, whatever it is", async () => {

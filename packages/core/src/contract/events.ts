@@ -55,6 +55,11 @@ type Listeners = { [Name in keyof EventMap]: (event: EventMap[Name]) => void };
 export class Events {
   readonly #emitter = new EventEmitter<Listeners>();
   readonly #upstream = new Set<Events>();
+  // How many listen here, to whatever: mostly nobody does, and then there is nothing to look up.
+  #listening = 0;
+  // The channel of the event that was asked for last: on a hot path it is the same each time.
+  #asked: keyof EventMap | undefined;
+  #channel: ReturnType<typeof channelOf> | undefined;
 
   /** Hears an event until the returned function is called. */
   on<Name extends keyof EventMap>(name: Name, listener: Listener<Name>): () => void {
@@ -69,7 +74,12 @@ export class Events {
       }
     };
     this.#emitter.on(name, safe as never);
+    this.#listening += 1;
+    let listens = true;
     return () => {
+      if (!listens) return;
+      listens = false;
+      this.#listening -= 1;
       this.#emitter.off(name, safe as never);
     };
   }
@@ -88,12 +98,16 @@ export class Events {
 
   /** Whether anyone would hear the event: lets the hot path skip making it. */
   has(name: keyof EventMap): boolean {
-    return this.#isHeard(name) || channelOf(name).hasSubscribers;
+    if (this.#asked !== name) {
+      this.#asked = name;
+      this.#channel = channelOf(name);
+    }
+    return this.#isHeard(name) || this.#channel?.hasSubscribers === true;
   }
 
   #isHeard(name: keyof EventMap): boolean {
-    if (this.#emitter.listenerCount(name) > 0) return true;
-    for (const upstream of this.#upstream) if (upstream.#isHeard(name)) return true;
+    if (this.#listening > 0 && this.#emitter.listenerCount(name) > 0) return true;
+    if (this.#upstream.size > 0) for (const upstream of this.#upstream) if (upstream.#isHeard(name)) return true;
     return false;
   }
 

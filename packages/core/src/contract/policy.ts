@@ -6,6 +6,7 @@ import { StackOrderError } from "./errors.ts";
 import type { Events } from "./events.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Operation } from "./operation.ts";
+import type { CallTrace } from "../trace/trace.ts";
 import type {
   CloseOptions,
   Destinations,
@@ -130,12 +131,16 @@ class DecoratedPool implements Pool {
   execute<T>(operation: Operation<T>): Promise<T> {
     try {
       const { trace } = operation;
-      if (trace === undefined) return this.#part.execute(operation, this.#next);
-      return trace.through(this.#policy, this.name, operation.attempt, () => this.#part.execute(operation, this.#next));
+      return trace === undefined ? this.#part.execute(operation, this.#next) : this.#traced(operation, trace);
     } catch (error) {
       // A policy written as a plain function may throw before it has a promise; callers only ever see a rejection.
       return Promise.reject(error);
     }
+  }
+
+  // By itself: the function that is handed on would cost every call the memory for what it holds.
+  #traced<T>(operation: Operation<T>, trace: CallTrace): Promise<T> {
+    return trace.through(this.#policy, this.name, operation.attempt, () => this.#part.execute(operation, this.#next));
   }
 
   stats(): PoolStats {

@@ -109,3 +109,9 @@ export function checkTransaction(options: CallOptions & TransactionOptions): {
   };
   return { begins, call };
 }
+
+/** Options of a session. */
+export interface SessionOptions {
+  /** What another process's session has seen, as its `token` told; undefined for a session that begins anew. */
+  readonly token?: string | undefined;
+}

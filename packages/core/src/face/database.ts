@@ -3,7 +3,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { callContext } from "./call-context.ts";
-import { type CallOptions, checkTransaction, checkUsual, overlaid } from "./call-options.ts";
+import { type CallOptions, checkTransaction, checkUsual, overlaid, type SessionOptions } from "./call-options.ts";
 import { Causality } from "../contract/causality.ts";
 import { type Clock, type Random, systemClock } from "../waiting/clock.ts";
 import { type Controls, controlsOf } from "../contract/controls.ts";
@@ -11,6 +11,7 @@ import { UsageError } from "../contract/errors.ts";
 import type { EventMap, Listener } from "../contract/events.ts";
 import { type Explained, explained } from "../trace/explain.ts";
 import { Bulk } from "./bulk.ts";
+import { Completion } from "./completion.ts";
 import { type Health, healthOf, type HealthOptions } from "./health.ts";
 import { runHooks } from "./hooks.ts";
 import { Listening } from "./listening.ts";
@@ -35,12 +36,6 @@ export interface DatabaseOptions {
   readonly random?: Random;
 }
 
-/** Options of a session. */
-export interface SessionOptions {
-  /** What another process's session has seen, as its `token` told; undefined for a session that begins anew. */
-  readonly token?: string | undefined;
-}
-
 /** What a face that was made of another has of its own. */
 interface Beside {
   readonly parent: Database;
@@ -63,7 +58,7 @@ export class Database extends Bulk {
   readonly #random: Random;
   #listening: Listening | undefined;
   // Of this face and all that were made of it, while somebody listens: they end with it.
-  readonly #listenings = new Set<Listening>();
+  readonly #listenings: Set<Listening>;
   readonly #causality: Causality;
   // Calls made inside `runInSession` find their session here.
   #sessions: AsyncLocalStorage<Causality> | undefined;
@@ -83,6 +78,7 @@ export class Database extends Bulk {
     this.#random = random;
     const parent = beside?.parent;
     this.#parent = parent;
+    this.#listenings = parent === undefined ? new Set() : parent.#listenings;
     this.#usual = beside?.usual;
     this.#causality = beside?.causality ?? new Causality(false);
     this.#home = parent === undefined || beside?.causality !== undefined ? this : parent.#home;
@@ -110,7 +106,8 @@ export class Database extends Bulk {
 
   /**
    * Runs `run` in a transaction: committed when it returns, rolled back when it throws, run again as a whole when the
-   * database asks for that. What `run` does elsewhere happens once per attempt.
+   * database asks for that. What `run` does elsewhere happens once per attempt, before its first statement even in one that
+   * turns out not to have begun.
    */
   async transaction<T>(
     run: (transaction: Transaction) => Promise<T>,
@@ -140,10 +137,11 @@ export class Database extends Bulk {
         .execute<void>({
           ...context,
           kind: "session",
-          run: (connection) =>
-            new Promise((done) => {
-              resolve(new HeldConnection(this.pool, connection, done));
-            }),
+          run: (connection) => {
+            const ended = new Completion();
+            resolve(new HeldConnection(this.pool, connection, () => ended.complete()));
+            return ended;
+          },
         })
         // Once the connection is handed out this is a no-op: its holder hears of trouble from its own statements.
         .catch(reject);
@@ -155,7 +153,7 @@ export class Database extends Bulk {
    * the stack: closing it ends nothing.
    * @throws RangeError when `token` is none.
    */
-  session(options: SessionOptions = {}): Database {
+  session(options: SessionOptions = {}): this {
     const { token } = knownOptions("session", options, ["token"]);
     return this.#beside(this.pool, { causality: new Causality(true, token) });
   }
@@ -165,13 +163,18 @@ export class Database extends Bulk {
    * shares the stack and the session: closing it ends nothing.
    * @throws OptionError when an option is unknown or out of range, and for an `idempotencyKey`, which is of one call.
    */
-  with(usual: CallOptions): Database {
+  with(usual: CallOptions): this {
     return this.#beside(this.pool, { usual: { ...this.#usual, ...checkUsual(usual) } });
   }
 
-  #beside(pool: Pool, own: Omit<Beside, "parent">): Database {
+  #beside(pool: Pool, own: Omit<Beside, "parent">): this {
     const options = { clock: this.clock, random: this.#random };
-    return new Database(pool, options, { usual: this.#usual, ...own, parent: this });
+    return this.face(pool, options, { usual: this.#usual, ...own, parent: this }) as this;
+  }
+
+  /** A face made of this one, for `with`, `session` and `explain`: in a class that has more to it, one of that class. */
+  protected face(pool: Pool, options: DatabaseOptions, beside: Beside): Database {
+    return new Database(pool, options, beside);
   }
 
   /**
@@ -200,10 +203,6 @@ export class Database extends Bulk {
     this.#causal.merge(token);
   }
 
-  get #root(): Database {
-    return this.#parent === undefined ? this : this.#parent.#root;
-  }
-
   get #causal(): Causality {
     return this.#home.#sessions?.getStore() ?? this.#home.#causality;
   }
@@ -218,8 +217,8 @@ export class Database extends Bulk {
       causality: undefined,
     });
     if (this.#listening === undefined) {
-      const open = this.#root.#listenings;
-      this.#listening = new Listening({ pool: this.pool, clock: this.clock, random: this.#random, context, open });
+      const { pool, clock } = this;
+      this.#listening = new Listening({ pool, clock, random: this.#random, context, open: this.#listenings });
     }
     return this.#listening;
   }

@@ -39,13 +39,15 @@ interface Asked {
   context(options: CallOptions, access: () => Access): OperationContext;
 }
 
+type Limited = CallOptions & { readonly timeoutMs: number };
+
 const TEXT = "SELECT 1";
 
 /** Never rejects for a database that is down. @throws OptionError when an option is unknown or out of range. */
 export async function healthOf(db: Asked, clock: Clock, options: HealthOptions): Promise<Health> {
   const { timeoutMs = 2_000 } = knownOptions("health", options, ["timeoutMs"]);
   positiveMs("health.timeoutMs", timeoutMs);
-  const call: CallOptions = { timeoutMs, access: "read", consistency: "eventual" };
+  const call: Limited = { timeoutMs, access: "read", consistency: "eventual" };
   const several = destinationsOf(db, call);
   if (several === undefined) return healthOfOne(db, clock, call, () => db.pool.stats().nodes);
   const all = await Promise.all(
@@ -77,7 +79,7 @@ function destinationsOf(db: Asked, call: CallOptions): Destinations | undefined 
 async function healthOfOne(
   db: Asked,
   clock: Clock,
-  call: CallOptions,
+  call: Limited,
   nodesNow: () => readonly NodeStats[],
 ): Promise<Health> {
   const started = clock.now();
@@ -85,13 +87,23 @@ async function healthOfOne(
     () => undefined,
     (error: unknown) => ({ error }),
   );
-  const nodes = nodesNow();
-  const primary = nodes.find((node) => node.role === "primary" && node.state === "up");
   const readable = outcome === undefined;
-  const writable = readable && (nodes.length === 0 || primary !== undefined);
+  if (readable) await firstLook(db, { ...call, timeoutMs: call.timeoutMs - (clock.now() - started) }, nodesNow());
+  const nodes = nodesNow();
+  const writable = readable && (nodes.length === 0 || nodes.some(isPrimary));
   if (!writable) return { status: "down", readable, writable, latencyMs: undefined, error: outcome?.error, nodes };
   const status = nodes.every((node) => node.state === "up") ? "ok" : "degraded";
   return { status, readable, writable, latencyMs: clock.now() - started, error: undefined, nodes };
+}
+
+/** A replica may have answered before anybody has looked at the primary: that is waited for. */
+async function firstLook(db: Asked, call: Limited, nodes: readonly NodeStats[]): Promise<void> {
+  if (call.timeoutMs <= 0 || nodes.some(isPrimary) || !nodes.some(({ state }) => state === "unknown")) return;
+  await db.query(TEXT, { ...call, consistency: "strong" }).catch(() => undefined);
+}
+
+function isPrimary({ role, state }: NodeStats): boolean {
+  return role === "primary" && state === "up";
 }
 
 /** Of several databases: of use while one of those that are needed is, and well when all are. */

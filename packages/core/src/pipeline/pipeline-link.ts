@@ -42,6 +42,11 @@ export class PipelineLink {
     return this.#calls.first?.over === true;
   }
 
+  /** Whether something runs, and everybody who has asked for it has left. */
+  get left(): boolean {
+    return this.load > 0 && this.calls().every(({ over }) => over);
+  }
+
   /** Sends a read behind the others. False when the driver does not take it. */
   send(call: PipelinedCall<unknown>): boolean {
     call.link = this;

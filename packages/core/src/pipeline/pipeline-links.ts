@@ -52,9 +52,14 @@ export class PipelineLinks {
     return [...this.#open, ...this.#ending];
   }
 
-  /** Whether none is on its way back. */
+  /** Whether none is being ended. */
   get back(): boolean {
     return this.#returning.size === 0;
+  }
+
+  /** How many are being ended, or will be: on those nobody waits for what is under way. */
+  get returning(): number {
+    return this.#returning.size + this.all.filter(({ left }) => left).length;
   }
 
   /** Whether it is one of those that take more. */
@@ -62,8 +67,9 @@ export class PipelineLinks {
     return this.#open.includes(link);
   }
 
-  add(link: PipelineLink): void {
+  add(link: PipelineLink): PipelineLink {
     this.#open.push(link);
+    return link;
   }
 
   /** Something has been sent, `alone` when nothing else is under way: what is sent before everybody waits again leaves together. */
@@ -114,6 +120,15 @@ export class PipelineLinks {
     const at = this.#open.indexOf(link);
     if (at !== -1) this.#open.splice(at, 1);
     return this.#ending.delete(link) || at !== -1;
+  }
+
+  /** Gives back the connection of a link that has nothing to do; `freed` is called when others may have its place. */
+  giveBack(link: PipelineLink, freed: () => void): void {
+    if (!this.remove(link)) return;
+    if (link.connection.usable) {
+      link.connection.release();
+      freed();
+    } else this.destroy(link, false, freed);
   }
 
   /** Ends the connection of a link that was taken out. It may take a moment to be `gone`; until then its place is taken. */

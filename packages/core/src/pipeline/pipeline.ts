@@ -69,6 +69,11 @@ export class Pipeline {
     return this.#running === 0 && this.#links.back;
   }
 
+  /** How many connections nobody uses any more, and others may not have yet. */
+  get returning(): number {
+    return this.#links.returning;
+  }
+
   /** Gives back what has nothing to do. It stays a moment, for those who just had their answers; nobody else is to see that. */
   settle(): void {
     for (const link of this.#links.settled()) this.#giveBack(link);
@@ -150,7 +155,9 @@ export class Pipeline {
     try {
       found = this.#source.take(REQUEST);
     } catch (error) {
-      found = Promise.reject(error);
+      // Others have all there are, and nothing runs here.
+      if (this.#running === 0) this.leave(() => error);
+      return undefined;
     }
     if (!(found instanceof Promise)) return this.#open(found);
     this.#asking = true;
@@ -172,13 +179,12 @@ export class Pipeline {
   }
 
   #open(connection: DriverConnection): PipelineLink {
-    const link = new PipelineLink(this, connection);
-    this.#links.add(link);
-    return link;
+    return this.#links.add(new PipelineLink(this, connection));
   }
 
   #wait(call: PipelinedCall<unknown>, now: number): void {
-    if (this.#source.isFull(this.waiting)) {
+    // One of them has asked for a connection, and waits there.
+    if (this.#source.isFull(this.#waiting.size + (this.#asking ? 0 : 1))) {
       call.fail(this.#source.full());
       return;
     }
@@ -239,26 +245,22 @@ export class Pipeline {
   }
 
   #giveBack(link: PipelineLink): void {
-    if (!this.#links.remove(link)) return;
-    if (link.connection.usable) {
-      link.connection.release();
-      this.#freed();
-    } else this.#links.destroy(link, false, () => this.#freed());
+    this.#links.giveBack(link, this.#freed);
   }
 
   /** Ends a link that died, or must not be used again. */
   end(link: PipelineLink, cancel: boolean): void {
     if (!this.#links.remove(link)) return;
     this.#running -= link.load;
-    this.#links.destroy(link, cancel, () => this.#freed());
+    this.#links.destroy(link, cancel, this.#freed);
     this.#serveLater();
     this.#rest();
   }
 
-  #freed(): void {
+  readonly #freed = (): void => {
     this.#source.permits.release();
     if (this.idle) this.#pool.idle();
-  }
+  };
 
   /** Nothing is to be looked after where nothing is under way. */
   #rest(): void {

@@ -17,6 +17,8 @@ export interface SourceHost {
   readonly name: string;
   readonly dialect: Dialect;
   readonly clock: Clock;
+  /** Connections whose calls have ended, and which are tidied up or ended before others may have their places. */
+  readonly returning: number;
 }
 
 /** What a wait needs to know of the call that waits. */
@@ -36,6 +38,8 @@ export class ConnectionSource {
   #probe: DriverConnection | undefined;
   // Connections of probes that have been told to end.
   readonly #ending = new Set<Promise<void>>();
+  // Connections on their way whose callers have left. They have their permits.
+  #unclaimed = 0;
   #closed = false;
 
   constructor(driver: Driver, host: SourceHost, acquireTimeoutMs: number, maxQueued: number) {
@@ -69,7 +73,7 @@ export class ConnectionSource {
   #take(call: Waiting, nowMs: number): DriverConnection | Promise<DriverConnection> {
     const limit = this.limitOf(call, nowMs);
     if (this.permits.tryTake()) return this.#connection(call, limit);
-    if (this.permits.waiting >= this.#maxQueued) throw this.full();
+    if (this.isFull(1)) throw this.full();
     return this.#queued(call, limit);
   }
 
@@ -78,9 +82,16 @@ export class ConnectionSource {
     return Math.min(deadline, nowMs + this.#acquireTimeoutMs);
   }
 
-  /** Whether nobody more may wait, besides so many who wait elsewhere. */
-  isFull(others: number): boolean {
-    return this.permits.waiting + others >= this.#maxQueued;
+  /**
+   * Whether so many may not wait, besides those who wait already. Not counted are those for whom there is a connection that
+   * nobody uses: one that may still be opened, that is opened for somebody who has left, that is idle again before its
+   * permit is back, or that is tidied up or ended.
+   */
+  isFull(count: number): boolean {
+    const { max, taken, waiting } = this.permits;
+    const queued = waiting + Math.max(0, count - Math.max(0, max - taken));
+    if (queued <= this.#maxQueued) return false;
+    return queued > this.#maxQueued + this.#unclaimed + this.#driver.counts().idle + this.#host.returning;
   }
 
   full(): PoolFullError {
@@ -176,12 +187,21 @@ export class ConnectionSource {
       arriving = Promise.reject(error);
     }
     if (!(arriving instanceof Promise)) return arriving;
-    arriving.catch(() => this.permits.release());
-    const late = (connection: DriverConnection): void => {
-      connection.release();
+    let unclaimed = 0;
+    const left = (): void => {
+      unclaimed = 1;
+      this.#unclaimed += 1;
+    };
+    const free = (): void => {
+      this.#unclaimed -= unclaimed;
       this.permits.release();
     };
-    return this.judged(call, bounded(arriving, this.#limits(call, limit, "connect"), { late }));
+    arriving.catch(free);
+    const late = (connection: DriverConnection): void => {
+      connection.release();
+      free();
+    };
+    return this.judged(call, bounded(arriving, this.#limits(call, limit, "connect"), { left, late }));
   }
 
   #takeProbe(): DriverConnection | undefined {

@@ -16,7 +16,7 @@ export function noteConnection(
   const { waiting, taken, max } = permits;
   const found = take();
   if (!(found instanceof Promise)) {
-    trace.note(LAYER, "an idle one was free", { pool });
+    if (trace.detailed) trace.note(LAYER, "an idle one was free", { pool });
     return found;
   }
   const inQueue = taken >= max;

@@ -68,7 +68,7 @@ type Pass = { -readonly [Key in keyof TracePass]: TracePass[Key] };
 
 /** Where it is written down what becomes of one call: an operation brings it along, and whoever decides something notes it. */
 export interface CallTrace {
-  /** Whether what costs more than a note to find out is wanted too. */
+  /** Whether what goes without saying, or costs more than a note to find out, is wanted too. */
   readonly detailed: boolean;
   /** Something was decided, or went wrong. Details are plain as JSON, and never a parameter of a statement. */
   note(layer: string, what: string, details?: TraceNote["details"]): void;

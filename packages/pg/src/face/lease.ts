@@ -1,10 +1,9 @@
 /**
  * One client of `pg`, lent until it is released.
  */
-import type { Connection } from "@breakwater/core";
+import { Completion, type Connection } from "@breakwater/core";
 import type { Autocommit } from "./autocommit.ts";
 import { type LentClient, type Release, finishWork, isBusy } from "./client.ts";
-import { Completion } from "./completion.ts";
 
 /** Who hears of a client's coming and going, as listeners of a `pg.Pool` do. */
 export interface LeaseHost {

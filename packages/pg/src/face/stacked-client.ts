@@ -4,6 +4,7 @@
 import type { CallOptions, QueryResult, Statement } from "@breakwater/core";
 import type { EventEmitter } from "node:events";
 import pg from "pg";
+import { askForPassword } from "../password.ts";
 import type { PgConfig } from "../types.ts";
 import { throughCallback } from "./callback.ts";
 import type { LentClient, Submittable } from "./client.ts";
@@ -66,6 +67,7 @@ class StackedClient extends ClientBase implements SeatHost {
   constructor(given?: string | PgClientConfig) {
     const config = readClientConfig(given);
     super(config.own);
+    askForPassword(this, config.own);
     this.#config = config;
     this.#plain = config.own["connection"] !== undefined || Boolean(this.replication);
     this.#typed = config.own["types"] !== undefined;

@@ -2,10 +2,9 @@
  * Cursors and streams given to `pool.query`: each has a connection to itself from its start to its end.
  */
 import { Readable } from "node:stream";
-import type { Connection } from "@breakwater/core";
+import { Completion, type Connection } from "@breakwater/core";
 import { call } from "./callback.ts";
 import { isBusy, type LentClient, type Submittable, whenQuiet } from "./client.ts";
-import { Completion } from "./completion.ts";
 import type { LeaseHost } from "./lease.ts";
 
 interface Closable {

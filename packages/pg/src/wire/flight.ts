@@ -20,7 +20,8 @@ export function flight(wire: WireLink, parts: readonly Statement[]): Promise<rea
   });
 }
 
-class Flight implements StatementReceiver {
+/** Hears how statements end that were sent together, and tells it when all have ended. */
+export class Flight implements StatementReceiver {
   readonly #resolve: (results: QueryResult[]) => void;
   readonly #reject: (error: unknown) => void;
   readonly #results: QueryResult[] = [];

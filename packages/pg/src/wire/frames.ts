@@ -3,8 +3,10 @@
  * letter and its length, which counts itself (PostgreSQL documentation, 54.7).
  */
 
-/** Length of the beginning of a message. */
-const HEADER = 5;
+import { checkFields, endless, Fields, hasFields, HEADER } from "./fields.ts";
+
+/** More than the server ever sends in one message, in bytes (PostgreSQL's MaxAllocSize): what says so is no server. */
+const TOO_LONG = 0x3fff_ffff;
 
 /** Where messages go. */
 export interface FrameTargets {
@@ -21,6 +23,7 @@ export class Frames {
   #taking = false;
   // While others read: how much of a message is still to come, and what has come of a beginning.
   #missing = 0;
+  #fields: Fields | undefined;
   readonly #header = Buffer.alloc(HEADER);
   #headerLength = 0;
   // While we read: a message that has not come whole, in pieces, and how long it must become.
@@ -51,10 +54,13 @@ export class Frames {
 
   /** Hands one whole message to others. */
   pass(bytes: Buffer): void {
-    this.#targets.pass(this.#kept(bytes));
+    this.#targets.pass(this.#kept(checkFields(bytes)));
   }
 
-  /** Something has come: the first `length` bytes of a chunk; `lent` when they are gone afterwards. */
+  /**
+   * Something has come: the first `length` bytes of a chunk; `lent` when they are gone afterwards.
+   * @throws Error in the words of `pg` when it cannot be messages. Nobody has read it then.
+   */
   arrived(chunk: Buffer, length: number, lent: boolean): void {
     this.#lent = lent;
     if (!this.#taking && this.#length === 0) this.#passOn(chunk.subarray(0, length));
@@ -114,8 +120,7 @@ export class Frames {
   /** Follows where messages end, without reading them. */
   #follow(bytes: Buffer): void {
     const end = bytes.length;
-    let at = Math.min(this.#missing, end);
-    this.#missing -= at;
+    let at = this.#followBody(bytes, 0);
     while (at < end) {
       let header = bytes;
       let from = at;
@@ -129,18 +134,32 @@ export class Frames {
         header = this.#header;
         from = 0;
       } else at += HEADER;
-      const length = lengthAt(header, from + 1) - 4;
+      this.#missing = lengthAt(header, from + 1) - 4;
       if (header[from] === 0x43 && forgets(bytes, at)) this.#targets.forgotten();
-      const here = Math.min(length, end - at);
-      this.#missing = length - here;
-      at += here;
+      if (hasFields(header[from])) this.#fields = new Fields();
+      at = this.#followBody(bytes, at);
     }
+  }
+
+  /** Goes to the end of a message, or of what has come of it. Returns where that is. */
+  #followBody(bytes: Buffer, at: number): number {
+    const next = at + Math.min(this.#missing, bytes.length - at);
+    this.#missing -= next - at;
+    const fields = this.#fields;
+    if (fields === undefined) return next;
+    fields.follow(bytes, at, next);
+    if (this.#missing > 0) return next;
+    this.#fields = undefined;
+    if (!fields.ended) throw endless();
+    return next;
   }
 }
 
-/** Four bytes, the first one the highest. */
+/** Length of a message, in four bytes, the first one the highest. @throws Error when no message has it. */
 function lengthAt(bytes: Buffer, at: number): number {
-  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+  const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+  if (length < 4 || length > TOO_LONG) throw new Error(`received invalid response: a message of ${length} bytes`);
+  return length;
 }
 
 /** Whether a command's tag is DEALLOCATE or DISCARD, or may be: what is not there to be read is taken for it. */

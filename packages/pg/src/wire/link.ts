@@ -10,6 +10,7 @@ import type { Statement, StatementReceiver } from "@breakwater/core";
 import type { PgClient } from "../types.ts";
 import type { Types } from "./driver-parts.ts";
 import { Exchange, type Group } from "./exchange.ts";
+import { checkFields } from "./fields.ts";
 import { Frames } from "./frames.ts";
 import { Outbox } from "./outbox.ts";
 import { PreparedStatements } from "./prepared.ts";
@@ -182,15 +183,21 @@ export class WireLink {
         exchange.withoutRows();
         break;
       case 0x45: // ErrorResponse
-        exchange.wentWrong(bytes.subarray(at, next));
+        exchange.wentWrong(checkFields(bytes.subarray(at, next)));
         break;
       case 0x31: // ParseComplete
         if (exchange.prepared !== undefined) exchange.prepared.confirmed = true;
         break;
       case 0x33: // CloseComplete
         break;
-      default:
+      case 0x53: // ParameterStatus
+      case 0x4e: // NoticeResponse
+      case 0x41: // NotificationResponse
+      case 0x74: // ParameterDescription
         this.#frames.pass(bytes.subarray(at, next));
+        break;
+      default:
+        throw outOfTurn(bytes[at]);
     }
   }
 
@@ -212,6 +219,7 @@ export class WireLink {
   }
 
   #ready(exchange: Exchange, bytes: Buffer, at: number, next: number): void {
+    if (next - at !== 6) throw outOfTurn(bytes[at]);
     const idle = bytes[at + 5] === IDLE;
     this.#takeOut(exchange);
     if (exchange.group === "more") this.#skip(exchange);
@@ -271,4 +279,9 @@ export class WireLink {
       exchange.end(this.#types);
     }
   }
+}
+
+/** The error for a message that no server sends there, in the words of `pg`. */
+function outOfTurn(letter: number | undefined): Error {
+  return new Error(`received invalid response: ${letter?.toString(16)}, which no server sends there`);
 }

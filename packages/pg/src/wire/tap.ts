@@ -9,7 +9,7 @@ import { isUntouched, readingSocket } from "./reading-socket.ts";
 /** A link, as far as it is used here. */
 export interface Stream extends EventEmitter {
   write(bytes: Uint8Array): boolean;
-  destroy(): void;
+  destroy(error?: Error): void;
   readonly writable: boolean;
 }
 
@@ -55,10 +55,18 @@ export function tap({ connection }: Insides, into: Tap, ownStream: boolean): (by
   const reader = new EventEmitter() as Stream;
   const begun = performance.now();
   let silent = true;
+  let attached: Stream | undefined;
   const arrived = (bytes: Buffer, length: number, lent: boolean): void => {
     if (silent) into.reached(performance.now() - begun);
     silent = false;
-    into.arrived(bytes, length, lent);
+    try {
+      into.arrived(bytes, length, lent);
+    } catch (error) {
+      const malformed = malformedBy(error);
+      if (malformed === undefined) throw error;
+      // In the middle of a message nobody knows what the next byte is: the link is lost, and says why.
+      attached?.destroy(malformed);
+    }
   };
   let listener = (bytes: Buffer): void => arrived(bytes, bytes.length, false);
   // Over TLS the socket below is read by somebody else.
@@ -69,9 +77,18 @@ export function tap({ connection }: Insides, into: Tap, ownStream: boolean): (by
   }
   const { attachListeners } = connection;
   connection.attachListeners = (stream) => {
+    attached = stream;
     into.attached(stream);
     attachListeners.call(connection, reader);
     stream.on("data", listener);
   };
   return (bytes) => void reader.emit("data", bytes);
+}
+
+/** Why nothing more can be read, in the words of `pg`; undefined when it is whoever listens that has failed. */
+function malformedBy(error: unknown): Error | undefined {
+  // Numbers are read past the end of what has come.
+  if (error instanceof RangeError) return new Error(`received invalid response: ${error.message}`, { cause: error });
+  if (!(error instanceof Error)) return undefined;
+  return /^(?:received invalid response|Unknown authenticationOk message type)/.test(error.message) ? error : undefined;
 }

@@ -56,7 +56,7 @@ export function adaptiveLimit(options: AdaptiveLimitOptions = {}): AdaptiveLimit
       return {
         execute: (operation, next) => limiter.execute(operation, next),
         stats: () => limiter.stats(),
-        control: { options: () => limiter.bounds, configure: (bounds) => limiter.change(bounds) },
+        control: { options: () => limiter.given, configure: (bounds) => limiter.change(bounds) },
         close: () => void limiters.delete(limiter),
       };
     },

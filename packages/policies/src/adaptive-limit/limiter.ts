@@ -85,9 +85,10 @@ export class Limiter implements PolicyPart {
     );
   }
 
-  /** The bounds as they were given. */
-  get bounds(): Readonly<{ min: number; max: number }> {
-    return this.#bounds;
+  /** The bounds as they were given, and as they can be given back; without a `max` where the pool's own is the bound. */
+  get given(): Readonly<{ min: number; max: number | undefined }> {
+    const { min, max } = this.#bounds;
+    return { min, max: max === Number.POSITIVE_INFINITY ? undefined : max };
   }
 
   /** Changes the bounds; what has been learned stays. */

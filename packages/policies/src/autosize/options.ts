@@ -64,9 +64,20 @@ export type CheckedAutosizeOptions = Required<Omit<AutosizeOptions, "allowed">> 
 
 /** @throws OptionError when an option is unknown or out of range. */
 export function checkAutosizeOptions(options: AutosizeOptions): CheckedAutosizeOptions {
-  const { clock = systemClock, allowed } = knownOptions("autosize", options, OPTIONS);
-  const max = positiveInteger("autosize.max", options.max);
-  const min = positiveInteger("autosize.min", options.min ?? 1);
+  const {
+    min = 1,
+    max,
+    intervalMs = 100,
+    growAfterMs = 300,
+    shrinkAfterMs = 60_000,
+    shrinkBelowRatio = 0.5,
+    cooldownMs = 1_000,
+    refusedMs = 60_000,
+    clock = systemClock,
+    allowed,
+  } = knownOptions("autosize", options, OPTIONS);
+  positiveInteger("autosize.max", max);
+  positiveInteger("autosize.min", min);
   if (min > max) throw new OptionError("autosize.min", min, `at most max, which is ${max}`);
   if (allowed !== undefined && typeof allowed !== "function")
     throw new OptionError("autosize.allowed", allowed, "a function that tells a number");
@@ -74,12 +85,12 @@ export function checkAutosizeOptions(options: AutosizeOptions): CheckedAutosizeO
   return {
     min,
     max,
-    intervalMs: positiveMs("autosize.intervalMs", options.intervalMs ?? 100),
-    growAfterMs: nonNegativeMs("autosize.growAfterMs", options.growAfterMs ?? 300),
-    shrinkAfterMs: nonNegativeMs("autosize.shrinkAfterMs", options.shrinkAfterMs ?? 60_000),
-    shrinkBelowRatio: ratio("autosize.shrinkBelowRatio", options.shrinkBelowRatio ?? 0.5),
-    cooldownMs: nonNegativeMs("autosize.cooldownMs", options.cooldownMs ?? 1_000),
-    refusedMs: nonNegativeMs("autosize.refusedMs", options.refusedMs ?? 60_000),
+    intervalMs: positiveMs("autosize.intervalMs", intervalMs),
+    growAfterMs: nonNegativeMs("autosize.growAfterMs", growAfterMs),
+    shrinkAfterMs: nonNegativeMs("autosize.shrinkAfterMs", shrinkAfterMs),
+    shrinkBelowRatio: ratio("autosize.shrinkBelowRatio", shrinkBelowRatio),
+    cooldownMs: nonNegativeMs("autosize.cooldownMs", cooldownMs),
+    refusedMs: nonNegativeMs("autosize.refusedMs", refusedMs),
     allowed,
     clock,
   };

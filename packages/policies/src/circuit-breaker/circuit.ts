@@ -78,7 +78,7 @@ export class Circuit implements PolicyPart {
       const { ok, failed } = this.#watch;
       // What a caller's function does takes time of its own.
       const timed = this.#options.slowCallMs !== false && operation.kind === "query";
-      return (timed ? this.#timed(operation, next) : next(operation)).then(ok, failed);
+      return timed ? this.#timed(operation, next) : next(operation).then(ok, failed);
     }
     if (operation.purpose === "probe") return this.#probe(operation, next);
     const retryAfterMs = this.#retryAfterMs();
@@ -192,18 +192,19 @@ export class Circuit implements PolicyPart {
     const sinceMs = clock.now();
     const ended = (): void => {
       if (this.#state !== "closed" || this.#watch !== watch) return;
-      const slow = this.#isSlow(clock.now() - sinceMs);
-      if (this.#slow.call(slow, this.#options.slowCallRatio)) this.#open("closed", TOO_SLOW);
+      const nowMs = clock.now();
+      const slow = this.#isSlow(nowMs - sinceMs);
+      if (this.#slow.call(slow, this.#options.slowCallRatio, nowMs)) this.#open("closed", TOO_SLOW);
     };
     return next(operation).then(
       (value) => {
         ended();
-        return value;
+        return watch.ok(value);
       },
       (error: unknown) => {
         // Refused further in: the node was not asked.
         if (!(error instanceof RejectedError)) ended();
-        throw error;
+        return watch.failed(error);
       },
     );
   }

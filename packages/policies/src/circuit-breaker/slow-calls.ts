@@ -36,9 +36,8 @@ export class SlowCalls {
     this.#all = new SlidingCount(this.#windowMs, clock.now());
   }
 
-  /** Counts a call; true when the circuit is to open. */
-  call(slow: boolean, ratio: number): boolean {
-    const nowMs = this.#clock.now();
+  /** Counts a call that has just ended; true when the circuit is to open. */
+  call(slow: boolean, ratio: number, nowMs: number): boolean {
     this.#all.add(1, nowMs);
     if (!slow) return false;
     this.#slow.add(1, nowMs);

@@ -158,6 +158,8 @@ class Coalesce implements PolicyPart {
     const { signal, deadline } = operation;
     // One who cannot leave keeps it going for all who come after.
     shared.callers += signal === undefined ? Number.POSITIVE_INFINITY : 1;
+    // Nearly every one that is the first: it goes as long as the read does.
+    if (signal === undefined && again === undefined) return shared.answer;
     const sooner = deadline < shared.deadline ? deadline : Number.POSITIVE_INFINITY;
     const left = (): void => {
       if (--shared.callers === 0 && signal !== undefined) shared.abort?.abort(signal.reason);

@@ -22,13 +22,13 @@ const COMPARED: ReadonlySet<string> = new Set(["text", "values", "name", "rowMod
  */
 export function keyOf({ statement }: QueryOperation<unknown>): string | undefined {
   for (const name in statement) if (!COMPARED.has(name)) return undefined;
-  const parts = [part(statement.text), part(statement.rowMode ?? "object"), part(statement.name ?? "")];
+  let key = part(statement.text) + part(statement.rowMode ?? "object") + part(statement.name ?? "");
   for (const value of statement.values ?? []) {
     const text = valueOf(value);
     if (text === undefined) return undefined;
-    parts.push(part(text));
+    key += part(text);
   }
-  return parts.join("");
+  return key;
 }
 
 /** With its length in front, no text can be taken for two. */

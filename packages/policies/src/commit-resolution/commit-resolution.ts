@@ -74,13 +74,13 @@ type Settings = Required<CommitResolutionOptions>;
 
 function check(options: CommitResolutionOptions): Settings {
   knownOptions("commitResolution", options, ["exactlyOnce", "ledger", "limitMs", "graceMs", "clock"]);
-  const { ledger = false, clock = systemClock } = options;
+  const { ledger = false, limitMs = 10_000, graceMs = 1_000, exactlyOnce = false, clock = systemClock } = options;
   if (typeof clock?.setTimer !== "function") throw new OptionError("commitResolution.clock", clock, "a clock");
   return {
     clock,
-    limitMs: positiveMs("commitResolution.limitMs", options.limitMs ?? 10_000),
-    graceMs: nonNegativeMs("commitResolution.graceMs", options.graceMs ?? 1_000),
-    exactlyOnce: flag("commitResolution.exactlyOnce", options.exactlyOnce ?? false),
+    limitMs: positiveMs("commitResolution.limitMs", limitMs),
+    graceMs: nonNegativeMs("commitResolution.graceMs", graceMs),
+    exactlyOnce: flag("commitResolution.exactlyOnce", exactlyOnce),
     ledger: typeof ledger === "boolean" ? ledger : text("commitResolution.ledger", ledger),
   };
 }

@@ -75,7 +75,7 @@ class DestinationsPool implements Pool {
   #closing: Promise<void> | undefined;
 
   constructor(options: CheckedDestinationsOptions) {
-    const { to, name, clock, limits } = options;
+    const { to, name, limits } = options;
     const pools = [...to.values()];
     const model = pools[0] as Pool;
     for (const pool of pools) checkOrder(LAYER.name, pool);
@@ -85,7 +85,7 @@ class DestinationsPool implements Pool {
     const everywhere = (layer: string): boolean => pools.every((pool) => pool.layers.some((one) => one.name === layer));
     this.layers = [LAYER, ...all.filter((layer) => !PROMISES.includes(layer.name) || everywhere(layer.name))];
     this.#options = options;
-    this.#fixed = new Map([...to].map(([key, pool]) => [key, new OpenDestination(key, pool, this.events, clock)]));
+    this.#fixed = new Map([...to].map(([key, pool]) => [key, new OpenDestination(key, pool, this.events)]));
     this.#onDemand = new OnDemand(options, this.events, model, PROMISES.filter(everywhere));
     this.#control = adjustable<Limits>({
       owner: "destinations",

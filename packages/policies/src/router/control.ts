@@ -14,7 +14,7 @@ export function routerControl(limits: RouterLimits, membership: Membership): Pol
     names: LIMITS,
     // Of ejection as well, what is left out stays.
     check: ({ ejection, ...others }: RouterLimits) =>
-      checkLimits({ ...others, ejection: ejection === false ? false : { ...limits.ejection, ...ejection } }),
+      checkLimits({ ...others, ejection: hasParts(ejection) ? { ...limits.ejection, ...ejection } : ejection }),
     apply: (changed) => void Object.assign(limits, changed),
     actions: {
       drain: (node: string) => membership.drain(node),
@@ -22,6 +22,11 @@ export function routerControl(limits: RouterLimits, membership: Membership): Pol
       weigh: (node: string, weight: number) => membership.weigh(node, weight),
     },
   });
+}
+
+/** Whether it is options at all; whatever else is refused by the check, or switches ejection off. */
+function hasParts(ejection: unknown): ejection is object {
+  return typeof ejection === "object" && ejection !== null && !Array.isArray(ejection);
 }
 
 /** The router's own control, and those of its nodes' policies, each under the node's name. */

@@ -74,14 +74,12 @@ export class Destinations {
   of<T>(operation: Operation<T>): Destination<T> {
     // Nearly every call: nothing is known that would make something else of a read.
     const plain = operation.access === "read" && this.#rules.length === 0 && this.#refused.size === 0;
-    if (plain && operation.trace === undefined) return { operation, node: undefined };
-    if (operation.accessSaid || operation.purpose === "probe") {
-      return noted({ operation, node: undefined }, "the caller said so");
-    }
+    if (plain && operation.trace?.detailed !== true) return { operation, node: undefined };
+    if (operation.accessSaid || operation.purpose === "probe") return unruled(operation, "the caller said so");
     const rule = this.#rules.length === 0 ? undefined : this.#ruleFor(ruleCall(operation));
     if (rule !== undefined) return noted(ruled(operation, rule), `rule ${this.#rules.indexOf(rule)}`);
     const learned = this.#learned(operation);
-    if (learned === operation) return noted({ operation, node: undefined }, "by its text, or its kind");
+    if (learned === operation) return unruled(operation, "by its text, or its kind");
     const why = learned.access === "write" ? "a standby has refused its text" : "its functions change nothing";
     return noted({ operation: learned, node: undefined }, why);
   }
@@ -105,6 +103,12 @@ export class Destinations {
     if (access === "read" || this.#functions === undefined) return operation;
     return this.#functions.harmless(this.#dialect, statement) ? { ...operation, access: "read" } : operation;
   }
+}
+
+/** What a call is without anything that makes something else of it: written down in detail alone. */
+function unruled<T>(operation: Operation<T>, why: string): Destination<T> {
+  const destination = { operation, node: undefined };
+  return operation.trace?.detailed === true ? noted(destination, why) : destination;
 }
 
 /** Writes down what a call is taken for, and why, where that is asked for. */

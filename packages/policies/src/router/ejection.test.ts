@@ -3,6 +3,7 @@ import { type EventMap, type NodeState, type Pool, seededRandom } from "@breakwa
 import { failing, fakeCall, fakePool, ManualClock } from "@breakwater/core/testing";
 import type { EjectionOptions } from "./ejection.ts";
 import type { RouterOptions } from "./options.ts";
+import { CallWindow } from "./outliers.ts";
 import { router } from "./router.ts";
 
 interface Server {
@@ -222,5 +223,25 @@ describe("ejection by failures among the calls", () => {
     await serve(5_000);
     expect(ejected).toEqual([]);
     await pool.close();
+  });
+});
+
+describe("a replica's calls", () => {
+  it("are timed one by one while they are few, and then one of eight, whatever pattern there is among them", () => {
+    const window = new CallWindow();
+    for (let call = 0; call < 200; call += 1) {
+      expect(window.toBeTimed()).toBe(true);
+      window.latencies.record(1, 0);
+    }
+    const calls = Array.from({ length: 80_000 }, () => window.toBeTimed());
+    for (const period of [1, 2, 5, 8, 16]) {
+      for (let phase = 0; phase < period; phase += 1) {
+        const one = calls.filter((_, at) => at % period === phase);
+        const timed = one.filter(Boolean).length;
+        expect(timed / one.length).toBeCloseTo(1 / 8, 2);
+      }
+    }
+    window.clear();
+    expect(window.toBeTimed()).toBe(true);
   });
 });

@@ -14,6 +14,7 @@ import {
 } from "@breakwater/core";
 import type { RouterNode } from "./node.ts";
 import type { RouterLimits } from "./options.ts";
+import { canWait, PositionWait } from "./position-wait.ts";
 
 /** Longest wait for a node to say where it is, in milliseconds. */
 const ASK_MS = 1_000;
@@ -103,6 +104,7 @@ export class Freshness {
   readonly #clock: Clock;
   readonly #limits: RouterLimits;
   readonly #questions = new Map<RouterNode, PositionQuestion>();
+  readonly #waits = new Map<RouterNode, PositionWait>();
 
   constructor(clock: Clock, limits: RouterLimits) {
     this.#clock = clock;
@@ -186,12 +188,22 @@ export class Freshness {
   ): Promise<RouterNode | undefined> {
     const found = new Promise<RouterNode | undefined>((resolve) => {
       const asked = nodes.map(async (node) => {
-        if (includes(await this.#ask(node), point)) resolve(node);
+        if (includes(await this.#reach(node, point, until), point)) resolve(node);
       });
       void Promise.all(asked).then(() => resolve(undefined));
     });
     const limits = { clock: this.#clock, limit: until, signal, onLimit: () => new OutOfTime() };
     return bounded(found, limits).catch(undefinedWhenLate);
+  }
+
+  #reach(node: RouterNode, { position }: HistoryPoint, until: number): Promise<NodeState | undefined> {
+    if (!canWait(node)) return this.#ask(node);
+    let wait = this.#waits.get(node);
+    if (wait === undefined) {
+      wait = new PositionWait(node, this.#clock);
+      this.#waits.set(node, wait);
+    }
+    return wait.reach(position, until);
   }
 
   #ask(node: RouterNode): Promise<NodeState | undefined> {

@@ -19,6 +19,16 @@ export interface NodeOptions {
   readonly zone?: string;
 }
 
+/** What is to become of an answer, and of a failure. */
+export interface Watch<T> {
+  /** Somebody wants to know how long it takes. */
+  readonly timed: boolean;
+  /** It can be compared with those of other nodes. */
+  readonly comparable: boolean;
+  readonly served: (value: T) => T;
+  readonly failed: (error: unknown) => Promise<T>;
+}
+
 /** No call has ended on a node for so long although some run: worth a probe, in milliseconds. */
 const QUIET_MS = 30;
 /** Least time from one such suspicion to the next, in milliseconds: the calls may just be long. */
@@ -115,6 +125,12 @@ export class RouterNode implements Candidate {
     this.end();
     this.failures = 0;
     return value;
+  };
+
+  /** The same of a call that is compared with those of other nodes, and was not timed. */
+  readonly counted = <T>(value: T): T => {
+    this.window.calls += 1;
+    return this.served(value);
   };
 
   /** Resolves when no call runs there. */

@@ -142,14 +142,15 @@ export interface RouterLimits {
 
 /** @throws OptionError when a limit is out of range. */
 export function checkLimits(options: Pick<RouterOptions, (typeof LIMITS)[number]>): RouterLimits {
-  const { ejection = {} } = options;
+  const { ejection = {}, probeIntervalMs = 1_000, probeTimeoutMs = 1_000 } = options;
+  const { failoverWaitMs = 30_000, freshnessWaitMs = 100, maxWaiting = 10_000 } = options;
   return {
     ejection: ejection === false ? false : checkEjection(ejection),
-    probeIntervalMs: positiveMs("router.probeIntervalMs", options.probeIntervalMs ?? 1_000),
-    probeTimeoutMs: positiveMs("router.probeTimeoutMs", options.probeTimeoutMs ?? 1_000),
-    failoverWaitMs: nonNegativeMs("router.failoverWaitMs", options.failoverWaitMs ?? 30_000),
-    freshnessWaitMs: nonNegativeMs("router.freshnessWaitMs", options.freshnessWaitMs ?? 100),
-    maxWaiting: positiveInteger("router.maxWaiting", options.maxWaiting ?? 10_000),
+    probeIntervalMs: positiveMs("router.probeIntervalMs", probeIntervalMs),
+    probeTimeoutMs: positiveMs("router.probeTimeoutMs", probeTimeoutMs),
+    failoverWaitMs: nonNegativeMs("router.failoverWaitMs", failoverWaitMs),
+    freshnessWaitMs: nonNegativeMs("router.freshnessWaitMs", freshnessWaitMs),
+    maxWaiting: positiveInteger("router.maxWaiting", maxWaiting),
   };
 }
 
@@ -255,19 +256,21 @@ function checkMaxLag(maxLag: MaxLag): MaxLag {
 }
 
 function checkEjection(ejection: EjectionOptions): Required<EjectionOptions> {
-  const { failureRatio = 0.5, latencyFactor = 3 } = knownOptions("router.ejection", ejection, EJECTION);
+  const { failures = 5, failureRatio = 0.5, latencyFactor = 3 } = knownOptions("router.ejection", ejection, EJECTION);
+  const { minLatencyGapMs = 2, minimumCalls = 20, intervalMs = 1_000 } = ejection;
+  const { baseMs = 5_000, maxMs = 300_000, maxRatio = 0.5 } = ejection;
   if (latencyFactor !== false && atLeast("router.ejection.latencyFactor", latencyFactor, 1) === 1)
     throw new OptionError("router.ejection.latencyFactor", latencyFactor, "a number above 1, or false");
   return {
-    failures: positiveInteger("router.ejection.failures", ejection.failures ?? 5),
+    failures: positiveInteger("router.ejection.failures", failures),
     failureRatio: failureRatio === false ? false : ratio("router.ejection.failureRatio", failureRatio),
     latencyFactor,
-    minLatencyGapMs: nonNegativeMs("router.ejection.minLatencyGapMs", ejection.minLatencyGapMs ?? 2),
-    minimumCalls: positiveInteger("router.ejection.minimumCalls", ejection.minimumCalls ?? 20),
-    intervalMs: positiveMs("router.ejection.intervalMs", ejection.intervalMs ?? 1_000),
-    baseMs: positiveMs("router.ejection.baseMs", ejection.baseMs ?? 5_000),
-    maxMs: positiveMs("router.ejection.maxMs", ejection.maxMs ?? 300_000),
-    maxRatio: ratio("router.ejection.maxRatio", ejection.maxRatio ?? 0.5),
+    minLatencyGapMs: nonNegativeMs("router.ejection.minLatencyGapMs", minLatencyGapMs),
+    minimumCalls: positiveInteger("router.ejection.minimumCalls", minimumCalls),
+    intervalMs: positiveMs("router.ejection.intervalMs", intervalMs),
+    baseMs: positiveMs("router.ejection.baseMs", baseMs),
+    maxMs: positiveMs("router.ejection.maxMs", maxMs),
+    maxRatio: ratio("router.ejection.maxRatio", maxRatio),
   };
 }
 

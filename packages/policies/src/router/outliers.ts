@@ -6,6 +6,12 @@
  */
 import { RecentLatencies } from "@breakwater/core";
 
+/** So many calls are timed in any case; of those that come after them, until the next look, one of so many. */
+const TIMED = 200;
+const TIMED_RATIO = 1 / 8;
+/** No pattern among the calls keeps in step with its multiples, so that those that are timed are like all the others. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
+
 /** What a replica's plain reads were like since it was last looked at. */
 export class CallWindow {
   readonly latencies: RecentLatencies = new RecentLatencies(0);
@@ -13,6 +19,14 @@ export class CallWindow {
   failures = 0;
   /** Looks in a row at which it was too slow. */
   slow = 0;
+  #turn = 0;
+
+  /** Whether the next call is to be timed: to read the time costs more than all else that is done for a call. */
+  toBeTimed(): boolean {
+    if (this.latencies.count < TIMED) return true;
+    this.#turn = (this.#turn + GOLDEN) % 1;
+    return this.#turn < TIMED_RATIO;
+  }
 
   clear(): void {
     this.latencies.clear();

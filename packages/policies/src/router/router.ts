@@ -35,7 +35,7 @@ import { learn } from "./learning.ts";
 import { lookUp } from "./look-up.ts";
 import { Membership, registerTopology } from "./membership.ts";
 import { NodeWait } from "./node-wait.ts";
-import type { RouterNode } from "./node.ts";
+import type { RouterNode, Watch } from "./node.ts";
 import { type CheckedRouterOptions, checkRouterOptions, type RouterOptions } from "./options.ts";
 import { canMove, Route, wasTurnedAway } from "./route.ts";
 import { routerStats } from "./stats.ts";
@@ -239,24 +239,28 @@ class Router implements Pool {
       tellDecision(node, { operation, node: named }, this.#topology, this);
     if (node.begin(this.#options.clock)) this.#topology.quiet(node);
     const failed = (error: unknown): Promise<T> => this.#failed(node, wanted, goesOn, error);
-    if (operation.causality?.monotonic !== true && !this.#isTimed(node, wanted))
-      return node.pool.execute(operation).then(node.served<T>, failed);
-    return this.#watched(node, wanted, failed);
+    const comparable = this.#isComparable(node, wanted);
+    const timed = this.#options.balancer.answered !== undefined || (comparable && node.window.toBeTimed());
+    const served = comparable && !timed ? node.counted<T> : node.served<T>;
+    if (!timed && operation.causality?.monotonic !== true) return node.pool.execute(operation).then(served, failed);
+    return this.#watched(node, wanted, { timed, comparable, served, failed });
   }
 
   /** Runs a call whose duration, or place, somebody wants to know. */
-  #watched<T>(node: RouterNode, wanted: Destination<T>, failed: (error: unknown) => Promise<T>): Promise<T> {
-    const { operation } = wanted;
+  #watched<T>(
+    node: RouterNode,
+    { operation }: Destination<T>,
+    { timed, comparable, served, failed }: Watch<T>,
+  ): Promise<T> {
     const { clock, balancer } = this.#options;
     const { causality } = operation;
-    const timed = this.#isTimed(node, wanted);
     const startedMs = timed ? clock.now() : 0;
     return node.pool.execute(operation).then((value) => {
-      node.served(value);
+      served(value);
       if (timed) {
         const endedMs = clock.now();
         balancer.answered?.(node, endedMs - startedMs, endedMs);
-        if (this.#isComparable(node, wanted)) this.#topology.ejection.timed(node, startedMs, endedMs);
+        if (comparable) this.#topology.ejection.timed(node, startedMs, endedMs);
       }
       if (causality?.monotonic !== true) return value;
       const { primary } = this.#topology;
@@ -268,10 +272,6 @@ class Router implements Pool {
     node.end();
     if (goesOn) return this.#route(wanted, undefined, { node, error });
     throw error;
-  }
-
-  #isTimed(node: RouterNode, wanted: Destination<unknown>): boolean {
-    return this.#options.balancer.answered !== undefined || this.#isComparable(node, wanted);
   }
 
   /** What is sent to a node by name, and what a caller's function does, cannot be compared between nodes. */

@@ -36,10 +36,10 @@ export function timeout(options: TimeoutOptions): Policy {
       execute(operation, next) {
         const deadline = clock.now() + limitMs;
         const { trace } = operation;
-        trace?.note("timeout", operation.deadline <= deadline ? "leaves a nearer deadline" : "sets a deadline", {
-          limitMs,
-        });
-        return next(operation.deadline <= deadline ? operation : { ...operation, deadline });
+        const nearer = operation.deadline <= deadline;
+        if (trace?.detailed === true)
+          trace.note("timeout", nearer ? "leaves a nearer deadline" : "sets a deadline", { limitMs });
+        return next(nearer ? operation : { ...operation, deadline });
       },
       control: adjustable({
         owner: "timeout",

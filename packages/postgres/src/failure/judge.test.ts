@@ -219,6 +219,9 @@ describe("judge", () => {
       retry: "other-node",
     });
     expect(judge({ code: "08P01", severity: "FATAL", message: "query timeout" }, W).effect).toBe("unknown");
+    const unprepared = { code: "08P01", severity: "FATAL", message: "prepared statement did not exist" };
+    expect(judge(unprepared, W)).toMatchObject({ effect: "none", retry: "same-node", connection: "destroy" });
+    expect(judge(unprepared, K)).toMatchObject({ effect: "unknown", connection: "destroy" });
     expect(judge({ code: "08P01", severity: "FATAL", message: "server conn crashed?" }, W).effect).toBe("unknown");
   });
 

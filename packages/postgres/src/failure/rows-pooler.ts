@@ -71,6 +71,16 @@ export const POOLER_ROWS: readonly FailureRow[] = [
     evidence: "measured",
   },
   {
+    name: "pgbouncer knows no such statement",
+    match: { codes: ["08P01"], starts: ["prepared statement did not exist"] },
+    meaning: "the prepared statement is not known to the pooler; it did not run",
+    blames: "statement",
+    verdicts: { R: "same drop", T: "tx drop", W: "same drop once" },
+    proof: "the pooler looks the name up before it forwards anything of the statement",
+    source: "PgBouncer 1.24: Bind and Describe of a name that was never prepared",
+    evidence: "measured",
+  },
+  {
     name: "pgbouncer lost its server",
     match: {
       codes: ["08P01"],

@@ -3,6 +3,7 @@
  */
 import {
   type DriverConnection,
+  noteIndex,
   type QueryResult,
   type Statement,
   type TransactionStatus,
@@ -16,6 +17,7 @@ export class PooledConnection implements DriverConnection {
   #refusal: Error | undefined;
   // Absent where the driver does not have them.
   declare readonly queryAll?: NonNullable<DriverConnection["queryAll"]>;
+  declare readonly executeMany?: NonNullable<DriverConnection["executeMany"]>;
   declare readonly cursor?: NonNullable<DriverConnection["cursor"]>;
   declare readonly copyFrom?: NonNullable<DriverConnection["copyFrom"]>;
   declare readonly copyTo?: NonNullable<DriverConnection["copyTo"]>;
@@ -23,7 +25,14 @@ export class PooledConnection implements DriverConnection {
   constructor(inner: DriverConnection, pool: string) {
     this.#inner = inner;
     this.#pool = pool;
-    if (inner.queryAll !== undefined) this.queryAll = (statements) => inner.queryAll?.(statements.map(unnamed));
+    if (inner.queryAll !== undefined) {
+      this.queryAll = (statements) => {
+        const lasting = statements.findIndex(({ text }) => lasts(text, true));
+        return lasting === -1 ? inner.queryAll?.(statements.map(unnamed)) : this.#refuse(lasting);
+      };
+    }
+    if (inner.executeMany !== undefined)
+      this.executeMany = (text, rows) => (lasts(text, true) ? this.#refuse(0) : inner.executeMany?.(text, rows));
     if (inner.cursor !== undefined) this.cursor = (statement) => inner.cursor?.(unnamed(statement));
     if (inner.copyFrom !== undefined) this.copyFrom = inner.copyFrom.bind(inner);
     if (inner.copyTo !== undefined) this.copyTo = inner.copyTo.bind(inner);
@@ -43,12 +52,19 @@ export class PooledConnection implements DriverConnection {
 
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
     this.#refusal = undefined;
-    if (!lasts(statement.text, this.transactionStatus !== "idle")) return this.#inner.query<Row>(unnamed(statement));
+    return lasts(statement.text, this.transactionStatus !== "idle")
+      ? this.#refuse()
+      : this.#inner.query<Row>(unnamed(statement));
+  }
+
+  /** `index`: the place of the statement among those that were to be sent with it. */
+  #refuse(index?: number): Promise<never> {
     this.#refusal = new UsageError(
       this.#pool,
       "a statement was refused that lasts as long as its session: behind a pooler in transaction mode that session is " +
         "shared; use SET LOCAL, transaction-level locks, or a pool that goes past the pooler",
     );
+    if (index !== undefined) noteIndex(this.#refusal, index);
     return Promise.reject(this.#refusal);
   }
 

@@ -53,6 +53,10 @@ class PooledResolution implements TransactionResolution {
     return "";
   }
 
+  known(connection: Connection): string | undefined {
+    return this.#pooled() ? undefined : resolution.known?.(connection);
+  }
+
   identity(
     begun: QueryResult,
     incarnation: string,

@@ -8,6 +8,9 @@ import pg from "pg";
 /** Longest that the server may work on one question, in milliseconds. */
 const QUESTION_MS = 3_000;
 
+/** Nothing can be written. A replica refuses serializable transactions: where that is the role's default, it has to be told as such. */
+const BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
+
 /** Not allowed, not there, not supported, not in this state, too slow: what is told by one question does not matter. */
 const REFUSALS: ReadonlySet<string> = new Set(["42501", "42883", "42703", "42P01", "0A000", "55000", "57014"]);
 
@@ -74,7 +77,7 @@ export class Session {
   async ask(text: string, limited = true): Promise<readonly Row[]> {
     const limit = limited ? `SET LOCAL statement_timeout = ${QUESTION_MS}; ` : "";
     try {
-      const results = await this.#query(`BEGIN READ ONLY; ${limit}${text}; COMMIT`);
+      const results = await this.#query(`${BEGIN}; ${limit}${text}; COMMIT`);
       // Of what is no PostgreSQL there may be one, or none.
       return ([results].flat().at(-2) as QueryResult<Row> | undefined)?.rows ?? [];
     } catch (error) {

@@ -28,7 +28,7 @@ export function exactlyOnce(history: History, finalState: FinalState = {}): Viol
   return [
     ...(writes === undefined ? [] : ids("row", rows, writes)),
     ...(transfers === undefined ? [] : ids("transfer", moved, transfers)),
-    ...(lists === undefined ? [] : elements(indexLists(history), lists)),
+    ...(lists === undefined ? [] : elements(indexLists(history, finalState), lists)),
     ...registers(history, finalState),
   ];
 }

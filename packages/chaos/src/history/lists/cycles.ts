@@ -13,6 +13,8 @@ import { indexLists, type ListIndex, type Transaction } from "./list-index.ts";
 
 /** Edges that the search for the name of one component's cycle may look at: some hundredths of a second. */
 const MAX_EDGES = 2_000_000;
+/** Appends that nobody has seen, of one list, that are held against the reads that lack them. */
+const MAX_UNSEEN = 100;
 /** Transactions that are shown of a knot that could not be searched. */
 const MAX_SHOWN = 10;
 
@@ -50,7 +52,8 @@ function dependencies({ lists, committed }: ListIndex, nodes: readonly Transacti
     const [source, target] = [numbers.get(from), numbers.get(to)];
     if (source !== undefined && target !== undefined) graph[source]?.push({ from: source, to: target, kind, list });
   };
-  for (const [name, { appends, reads, order, positions }] of lists) {
+  for (const [name, { appends, reads, order, positions, unseen }] of lists) {
+    const later = [...unseen].slice(0, MAX_UNSEEN);
     const writer = (at: number): Transaction | undefined => {
       const element = order[at];
       const operation = element === undefined ? undefined : appends.get(element)?.operation;
@@ -65,6 +68,9 @@ function dependencies({ lists, committed }: ListIndex, nodes: readonly Transacti
       if (at === undefined) continue;
       connect("wr", name, writer(at), operation);
       connect("rw", name, operation, writer(at + 1));
+      // Who appended as well without being seen is the business of `listReads`: one of them updated over the other.
+      if (at + 1 < order.length || unseen.has(operation)) continue;
+      for (const other of later) connect("rw", name, operation, other);
     }
   }
   return graph;

@@ -29,6 +29,8 @@ export interface ListHistory {
   order: readonly ListElement[];
   /** Place of each element in `order`. */
   positions: Map<ListElement, number>;
+  /** Acknowledged appends that nobody has seen, where nobody says how the list ended: they come after all of `order`. */
+  unseen: ReadonlySet<Transaction>;
 }
 
 export interface ListIndex {
@@ -48,7 +50,7 @@ export function indexLists(history: History, finalState: FinalState = {}): ListI
   const of = (name: string): ListHistory => {
     let list = lists.get(name);
     if (list === undefined)
-      lists.set(name, (list = { appends: new Map(), reads: [], order: [], positions: new Map() }));
+      lists.set(name, (list = { appends: new Map(), reads: [], order: [], positions: new Map(), unseen: new Set() }));
     return list;
   };
   for (const [name, elements] of Object.entries(finalState.lists ?? {})) of(name).order = elements;
@@ -58,14 +60,25 @@ export function indexLists(history: History, finalState: FinalState = {}): ListI
     indexAppends(operation, of);
     if (operation.outcome === "ok") indexReads(operation, of);
   }
-  for (const list of lists.values()) {
+  for (const [name, list] of lists) {
     list.positions = new Map(list.order.map((element, at) => [element, at]));
+    if (finalState.lists?.[name] === undefined) list.unseen = unseenOf(list);
     for (const element of list.order) {
       const writer = list.appends.get(element)?.operation;
       if (writer !== undefined && writer.outcome !== "fail") committed.add(writer);
     }
   }
   return { lists, committed };
+}
+
+function unseenOf({ appends, reads, order, positions }: ListHistory): ReadonlySet<Transaction> {
+  const unseen = new Set<Transaction>();
+  // Who had read an older version may have been lost, rather than come later.
+  const behind = new Set(reads.filter(({ elements }) => elements.length < order.length).map((read) => read.operation));
+  for (const [element, { operation }] of appends) {
+    if (operation.outcome === "ok" && !positions.has(element) && !behind.has(operation)) unseen.add(operation);
+  }
+  return unseen;
 }
 
 function indexAppends(operation: Transaction, of: (name: string) => ListHistory): void {

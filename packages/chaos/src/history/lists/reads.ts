@@ -73,24 +73,38 @@ function lostUpdates(name: string, list: ListHistory): Violation[] {
   const violations: Violation[] = [];
   /** Those whose append nobody has seen yet, by the length of what they had read. */
   const unseen = new Map<number, Transaction>();
-  const judged = new Set<Transaction>();
-  for (const { operation, elements, own } of list.reads) {
-    // Only the first read before an append of its own says which version was updated.
-    if (own.length > 0 || judged.has(operation)) continue;
-    const first = operation.action.steps.find((step) => step.do === "append" && step.list === name);
-    if (first?.do !== "append") continue;
-    judged.add(operation);
-    const next = list.order[elements.length];
-    const other = next === undefined ? unseen.get(elements.length) : list.appends.get(next)?.operation;
-    if (next === undefined) unseen.set(elements.length, operation);
+  const updates = updatesOf(name, list);
+  for (const [operation, { read, element }] of updates) {
+    const next = list.order[read];
+    const other = next === undefined ? unseen.get(read) : list.appends.get(next)?.operation;
+    if (next === undefined) unseen.set(read, operation);
     if (other === undefined || other === operation) continue;
-    const seen = list.positions.get(first.element);
-    // Not seen although the list has grown: whether it was overtaken or lost, nobody can say from here.
-    if (next !== undefined && seen === undefined) continue;
-    const message = `list "${name}" was read with ${elements.length} elements and appended to, over an append in between`;
+    // Not seen although the list has grown: it was lost to the other update of the same version, or nobody can say to what.
+    const isGone = next !== undefined && !list.positions.has(element);
+    if (isGone && updates.get(other)?.read !== read) continue;
+    const message = `list "${name}" was read with ${read} elements and appended to, over an append in between`;
     violations.push(violation("lost-update", message, [operation, other]));
   }
   return violations;
+}
+
+interface Update {
+  /** How many elements had been read. */
+  readonly read: number;
+  /** The first that was appended then. */
+  readonly element: ListElement;
+}
+
+/** Who appended to a list after reading it. */
+function updatesOf(name: string, { reads }: ListHistory): ReadonlyMap<Transaction, Update> {
+  const updates = new Map<Transaction, Update>();
+  for (const { operation, elements, own } of reads) {
+    // Only the first read before an append of its own says which version was updated.
+    if (own.length > 0 || updates.has(operation)) continue;
+    const first = operation.action.steps.find((step) => step.do === "append" && step.list === name);
+    if (first?.do === "append") updates.set(operation, { read: elements.length, element: first.element });
+  }
+  return updates;
 }
 
 function say(element: ListElement | undefined): string {

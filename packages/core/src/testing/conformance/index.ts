@@ -1,3 +1,4 @@
 export * from "./subject.ts";
 export { adapterConformance } from "./suite.ts";
-export { policyConformance, type PolicyTraits } from "./policy.ts";
+export { policyConformance } from "./policy.ts";
+export type { PolicyTraits } from "./policy-trial.ts";

@@ -4,36 +4,31 @@
  *     for (const { name, run } of policyConformance((clock) => mine({ clock }))) test(name, run);
  */
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { Causality } from "../../contract/causality.ts";
 import type { Clock } from "../../waiting/clock.ts";
 import { failureOf } from "../../contract/failure.ts";
-import { type Operation, operationContext, queryOperation } from "../../contract/operation.ts";
 import { compose, type Policy } from "../../contract/policy.ts";
-import type { Pool } from "../../contract/pool.ts";
-import { emptyResult, fakeDialect, type FakePool, fakePool } from "../fake-pool.ts";
+import { fakeDialect } from "../fake-pool.ts";
 import { ManualClock } from "../manual-clock.ts";
+import { givesBack, probes } from "./policy-load.ts";
+import {
+  callsOf,
+  innerPool,
+  type Kind,
+  KINDS,
+  operation,
+  type PolicyTraits,
+  type PolicyUnderTest,
+  settle,
+} from "./policy-trial.ts";
 import type { ConformanceTest } from "./subject.ts";
-
-/** Where a policy differs from all others, and why that is right. */
-export interface PolicyTraits {
-  /** Time that it may need to answer, in milliseconds. @default 0 */
-  readonly settleMs?: number;
-  /** It is a pool of its own, with a bus and a name of its own, such as a router. @default false */
-  readonly ownPool?: boolean;
-}
-
-/** A policy as it is made for one test. */
-interface PolicyUnderTest extends Required<PolicyTraits> {
-  make(clock: Clock): Policy;
-}
-
-const KINDS = ["query", "transaction", "session"] as const;
-type Kind = (typeof KINDS)[number];
 
 /** Fields of a call that belong to the caller; no policy may lose one. */
 const CALLERS = [
   "kind",
   "access",
+  "accessSaid",
   "idempotent",
   "signal",
   "priority",
@@ -78,6 +73,8 @@ export function policyConformance(
       test(`loses nothing of what a ${kind} says, and may only bring its deadline nearer`, (one) => loses(one, kind)),
     ),
     test("never changes the call that it is given", changesNothing),
+    test("lets probes pass, also while calls run and after many have failed", probes),
+    test("gives back what it holds for calls that fail", givesBack),
     test("ends the pool below with it, once or more often, and leaves no timer", ends),
     test("leaves no timer when it is closed while calls run", endsWhileRunning),
     test("tells its numbers as a snapshot that nobody can change", tells),
@@ -86,37 +83,6 @@ export function policyConformance(
     test("keeps the state of two pools apart", keepsApart),
     test("can stand around nothing but a pool", refuses),
   ];
-}
-
-/** A pool whose probes say that all is well; `answer` is for the calls. */
-function innerPool(answer: () => unknown = () => emptyResult, name = "inner"): FakePool {
-  const well = fakeDialect.probe({} as never);
-  return fakePool((call) => (call.purpose === "probe" ? well : answer()), name);
-}
-
-function operation(kind: Kind, context: Partial<Operation<unknown>> = {}): Operation<unknown> {
-  const base = { ...operationContext("read"), ...(context as object) };
-  const run = (): Promise<unknown> => Promise.resolve("ran");
-  if (kind === "query") return { ...queryOperation({ text: "SELECT 1" }, base), run };
-  return kind === "transaction" ? { ...base, kind, transaction: {}, run } : { ...base, kind, run };
-}
-
-/** What was asked of the pool below, but for probes. */
-function callsOf(inner: FakePool): FakePool["calls"] {
-  return inner.calls.filter(({ purpose }) => purpose === "call");
-}
-
-/** Runs one call, and lets the time pass that the policy may need. */
-async function settle(
-  { settleMs }: PolicyUnderTest,
-  pool: Pool,
-  clock: ManualClock,
-  call: Operation<unknown>,
-): Promise<PromiseSettledResult<unknown>> {
-  const outcome = Promise.allSettled([pool.execute(call)]);
-  await clock.advance(settleMs);
-  const [settled] = await outcome;
-  return settled;
 }
 
 async function passes(subject: PolicyUnderTest, kind: Kind): Promise<void> {
@@ -134,38 +100,51 @@ async function passes(subject: PolicyUnderTest, kind: Kind): Promise<void> {
 
 async function passesOn(subject: PolicyUnderTest, kind: Kind): Promise<void> {
   for (const error of ERRORS) {
-    const clock = new ManualClock();
-    const inner = innerPool(() => {
-      throw error;
-    });
-    const pool = subject.make(clock)(inner);
-    const settled = await settle(subject, pool, clock, operation(kind));
-    assert.ok(settled.status === "rejected" && settled.reason === error, "the error did not come through");
-    assert.equal(failureOf(error).retry, "never");
-    assert.equal(callsOf(inner).length, 1);
-    await pool.close();
+    for (const access of ["read", "write"] as const) {
+      const clock = new ManualClock();
+      const inner = innerPool(() => {
+        throw error;
+      });
+      const pool = subject.make(clock)(inner);
+      const settled = await settle(subject, pool, clock, operation(kind, { access }));
+      assert.ok(settled.status === "rejected" && settled.reason === error, "the error did not come through");
+      assert.equal(failureOf(error).retry, "never");
+      assert.equal(callsOf(inner).length, 1, `a ${access} that may have been done was sent again`);
+      await pool.close();
+    }
   }
 }
 
 async function loses(subject: PolicyUnderTest, kind: Kind): Promise<void> {
-  const clock = new ManualClock();
-  const inner = innerPool();
-  const pool = subject.make(clock)(inner);
-  const given = operation(kind, {
-    deadline: clock.now() + 60_000,
-    signal: new AbortController().signal,
-    label: "mine",
-    priority: "critical",
-    causality: new Causality(false),
-    attempt: 3,
-  });
-  await settle(subject, pool, clock, given);
-  const [seen] = callsOf(inner);
-  assert.ok(seen !== undefined, "the call did not come through");
-  for (const field of CALLERS) assert.equal(seen[field], given[field], `${field} was lost`);
-  assert.ok(seen.deadline <= given.deadline, "the deadline was put off");
-  assert.equal(await seen.run({} as never, 1), "ran");
-  await pool.close();
+  for (const access of ["read", "write"] as const) {
+    const clock = new ManualClock();
+    const inner = innerPool();
+    const pool = subject.make(clock)(inner);
+    const { signal } = new AbortController();
+    const given = operation(kind, {
+      access,
+      accessSaid: true,
+      idempotent: access === "write",
+      deadline: clock.now() + 60_000,
+      signal,
+      label: "mine",
+      priority: "critical",
+      causality: new Causality(false),
+      attempt: 3,
+    });
+    await settle(subject, pool, clock, given);
+    const [seen] = callsOf(inner);
+    assert.ok(seen !== undefined, "the call did not come through");
+    for (const field of CALLERS) assert.equal(seen[field], given[field], `${field} was lost`);
+    assert.ok(seen.deadline <= given.deadline, "the deadline was put off");
+    assert.equal(await seen.run({} as never, 1), "ran");
+    assert.equal(
+      getEventListeners(signal, "abort").length,
+      0,
+      "it goes on listening to the signal of a call that ended",
+    );
+    await pool.close();
+  }
 }
 
 async function changesNothing(subject: PolicyUnderTest): Promise<void> {

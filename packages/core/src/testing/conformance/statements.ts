@@ -99,6 +99,22 @@ export const STATEMENTS: readonly Case[] = [
     },
   },
   {
+    name: "a statement is answered when it has ended, not when its result is there: what fails then fails it",
+    run: async (trial) => {
+      const { createDeferred, value, duplicateCode } = trial.language;
+      if (createDeferred === undefined) return;
+      await trial.admin("DROP TABLE IF EXISTS deferred");
+      await trial.admin(createDeferred);
+      const insert = `INSERT INTO deferred (id) VALUES (${value(1)})`;
+      await trial.db.query(insert, [1]);
+      const error = await errorOf(trial.db.query(insert, [1]));
+      assert.equal(error.code, duplicateCode);
+      has(failureOf(error), { effect: "none", connection: "keep" });
+      assert.deepEqual(plain((await trial.db.query("SELECT id FROM deferred")).rows), [{ id: 1 }]);
+      await trial.admin("DROP TABLE deferred");
+    },
+  },
+  {
     name: "a statement that fails keeps its connection: 200 unique violations, one session",
     run: async (trial) => {
       const one = trial.single();

@@ -47,6 +47,8 @@ export interface ConformanceLanguage {
   readonly readMark: string;
   /** Takes away what the session has prepared; left out where there is no such statement. */
   readonly forgetPrepared?: string;
+  /** Makes the table `deferred` with an `id` that may not be there twice, which is asked when a statement has ended; left out where nothing is. */
+  readonly createDeferred?: string;
   /** Reads the limit of a statement in milliseconds as the column `t`, and sets the one of new connections. */
   readonly limit?: { readonly read: string; readonly setDefault: (ms: number | undefined) => string };
 }

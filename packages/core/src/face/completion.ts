@@ -1,11 +1,11 @@
 /**
- * A promise that the holder ends, and whose first hearers hear of it at once.
- *
- * `pg` gives a client back inside `release()`: when it returns, the counters have changed and the client is ended or
- * idle. A promise would tell the layer only after the caller's own code has gone on.
+ * The end of what somebody holds, told at once: when a `release()` returns, the connection is back or on its way. A promise
+ * would tell the layer only after the caller's own code has gone on.
  */
+
+/** A promise that its maker ends, and whose first hearers hear of it inside `complete`. For faces. */
 export class Completion implements Promise<void> {
-  readonly [Symbol.toStringTag] = "Completion";
+  readonly [Symbol.toStringTag]: string = "Completion";
   #hearers: (() => void)[] | undefined = [];
 
   /** Ends it. Does nothing the second time. */
@@ -15,6 +15,7 @@ export class Completion implements Promise<void> {
     for (const hear of hearers) hear();
   }
 
+  /** Hears of the end; never rejects by itself. */
   // oxlint-disable-next-line unicorn/no-thenable -- to be awaited is what it is for
   then<A = void, B = never>(
     fulfilled?: ((value: void) => A | PromiseLike<A>) | null,
@@ -33,10 +34,12 @@ export class Completion implements Promise<void> {
     });
   }
 
+  /** Resolves with the end: there is nothing to catch. */
   catch(): Promise<void> {
     return this.then();
   }
 
+  /** Calls `done` with the end. */
   finally(done?: (() => void) | null): Promise<void> {
     return this.then(() => done?.());
   }

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { type Cluster, startCluster } from "@breakwater/chaos";
-import { compose, database, type Database, OptionError } from "@breakwater/core";
+import { compose, database, type Database, OptionError, type Transaction } from "@breakwater/core";
 import { asPgPool, fromPg, type FromPgOptions } from "@breakwater/pg";
-import { retry } from "@breakwater/policies";
+import { commitResolution, retry } from "@breakwater/policies";
 import { breakwater } from "breakwater";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -336,6 +336,31 @@ describe("a session reset", () => {
     await db.query("SELECT 1");
     fail = false;
     expect(await pidOf(db)).not.toBe(pid);
+  });
+
+  it("can be a function that uses the driver's own client", async () => {
+    let resets = 0;
+    const db = database(
+      commitResolution()(
+        fromPg(config(), {
+          max: 1,
+          resetOnRelease: async ({ driver }) => {
+            await (driver as pg.Client).query("RESET ALL");
+            resets += 1;
+          },
+        }),
+      ),
+    );
+    opened.add(db);
+    const pid = await pidOf(db);
+    const tell = (transaction: Transaction): Promise<unknown> => transaction.query("SELECT 1");
+    for (let time = 1; time <= 3; time += 1) {
+      await db.query("SELECT 1");
+      await db.transaction(tell);
+      await db.session().transaction(tell);
+    }
+    expect(await pidOf(db)).toBe(pid);
+    await until("each call's is over", () => resets === 11);
   });
 });
 

@@ -265,6 +265,32 @@ describe("the first statement of a transaction", () => {
     expect(await rowsOf(id)).toBe(1);
   });
 
+  it("is in the transaction, and so is what the conversion of its values sends", async () => {
+    const sends: readonly ((transaction: Transaction, text: string) => Promise<unknown>)[] = [
+      (transaction, text) => transaction.query(text),
+      (transaction, text) => (transaction.driver as pg.Client).query(text),
+    ];
+    for (const send of sends) {
+      const id = next++;
+      const inner: Promise<unknown>[] = [];
+      const error = await errorOf(
+        db.transaction(async (transaction) => {
+          const value = {
+            toPostgres: () => {
+              if (inner.length === 0) inner.push(send(transaction, `INSERT INTO firsts VALUES (${id}) RETURNING id`));
+              return "made";
+            },
+          };
+          const { rows } = await transaction.query("SELECT $1::text AS name", [value]);
+          expect(rows).toEqual([{ name: "made" }]);
+          await Promise.all(inner);
+          throw new Error("mine");
+        }),
+      );
+      expect([error.message, inner.length, await rowsOf(id)]).toEqual(["mine", 1, 0]);
+    }
+  });
+
   const strikes: Readonly<Record<string, () => Fault>> = {
     "the link is cut before BEGIN": () => proxy.cutBefore({ to: /^BEGIN/, times: 1 }),
     "the link is cut before it": () => proxy.cutBefore({ to: /firsts \(id\)/, times: 1 }),

@@ -62,7 +62,6 @@ export class PgConnection extends PgAbilities implements DriverConnection {
     if (wire !== undefined) {
       this.carrier = new WireCarrier(wire, {
         sending: () => this.#sending(),
-        refused: (error) => void (this.refusal = { error }),
         unbegun: (cut) => this.#unbegun(cut),
       });
     }

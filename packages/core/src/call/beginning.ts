@@ -61,7 +61,11 @@ export class Opening {
   query<Row>(statement: Statement): Promise<QueryResult<Row>> {
     if (!this.waits) return this.#link.query(statement);
     const { carrier } = this.#link;
-    if (carrier?.carries(statement) === true) return this.#with(carrier, statement) as Promise<QueryResult<Row>>;
+    if (carrier?.carries(statement) === true) {
+      const first = carrier.made(statement);
+      // Its values may have used the transaction while they were converted.
+      if (first !== undefined && this.waits) return this.#with(carrier, first) as Promise<QueryResult<Row>>;
+    }
     this.ahead();
     return this.#link.query(statement);
   }

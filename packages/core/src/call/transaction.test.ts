@@ -215,6 +215,7 @@ describe("a transaction whose connection carries its first statement", () => {
       if (connection.carrier !== undefined) return connection;
       const carrier: Carrier = {
         carries: (first) => first?.text.startsWith("APART") !== true,
+        made: (first) => (first.text.startsWith("UNMADE") ? undefined : first),
         shown: () => void (shown += 1),
         begin: async (opening, first, opened) => {
           const flight = first === undefined ? opening : [...opening, first];
@@ -252,6 +253,7 @@ describe("a transaction whose connection carries its first statement", () => {
     const ways: readonly (readonly [string[], (tx: Transaction) => Promise<unknown>, shown?: number])[] = [
       [[], () => Promise.resolve()],
       [["APART"], (tx) => tx.query("APART")],
+      [["UNMADE"], (tx) => tx.query("UNMADE")],
       [["APART", "ONE"], (tx) => Promise.all([tx.query("APART"), tx.query("ONE")])],
       [["ONE"], (tx) => Promise.all([Promise.resolve(tx.driver), tx.query("ONE")]), 1],
       [["ONE", "TWO"], (tx) => tx.batch(["ONE", "TWO"])],

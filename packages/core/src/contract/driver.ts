@@ -74,9 +74,14 @@ export interface Carrier {
   /** Whether `begin` takes a statement along at this moment; undefined asks whether it can begin at all. */
   carries(first: Statement | undefined): boolean;
   /**
-   * Sends what begins a transaction and, right behind it, the transaction's first statement. What stands behind one that
-   * fails is not carried out. `opened` is called with the answers to the opening, before the promise settles as `first`
-   * does; when it has not been called, the promise rejects with the error of the opening.
+   * That statement with its values as they are sent, so that no conversion of the caller's own runs during `begin`: it may
+   * throw, or use the transaction. Undefined where one throws: `query` will say so when the transaction has begun.
+   */
+  made(first: Statement): Statement | undefined;
+  /**
+   * Sends what begins a transaction and, right behind it, the transaction's first statement, as `made`. What stands behind
+   * one that fails is not carried out. `opened` is called with the answers to the opening, before the promise settles as
+   * `first` does; when it has not been called, the promise rejects with the error of the opening.
    */
   begin(
     opening: readonly Statement[],

@@ -5,6 +5,7 @@
 
 /** A promise that its maker ends, and whose first hearers hear of it inside `complete`. For faces. */
 export class Completion implements Promise<void> {
+  /** How it is shown. */
   readonly [Symbol.toStringTag]: string = "Completion";
   #hearers: (() => void)[] | undefined = [];
 

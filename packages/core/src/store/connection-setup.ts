@@ -31,7 +31,11 @@ export interface Preparing {
 /** A connection as it is given to whoever prepares it. */
 function setupConnection(connection: DriverConnection, name: string): SetupConnection {
   return {
-    driver: connection.driver,
+    get driver() {
+      // The link may still be kept from it.
+      connection.carrier?.shown();
+      return connection.driver;
+    },
     query: (statement, values) => connection.query(toStatement(name, statement, values)),
   };
 }

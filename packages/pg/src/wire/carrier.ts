@@ -10,8 +10,6 @@ import type { WireLink } from "./link.ts";
 export interface CarrierHost {
   /** Something is about to be sent. */
   sending(): void;
-  /** The first statement was not sent, since no message could be made of it. */
-  refused(error: unknown): void;
   /** The opening has failed; `cut` when nothing more may reach the server. */
   unbegun(cut: boolean): void;
 }
@@ -31,6 +29,14 @@ export class WireCarrier implements Carrier {
 
   carries(first: Statement | undefined): boolean {
     return first === undefined ? this.#wire.free : this.#wire.takes(first);
+  }
+
+  made(first: Statement): Statement | undefined {
+    try {
+      return converted(first);
+    } catch {
+      return undefined;
+    }
   }
 
   shown(): void {
@@ -76,18 +82,9 @@ export class WireCarrier implements Carrier {
           ended();
         },
       );
-      let behind: Statement | undefined;
-      try {
-        behind = first === undefined ? undefined : converted(first);
-      } catch (error) {
-        end = () => {
-          this.#host.refused(error);
-          reject(error);
-        };
-      }
-      const last = behind === undefined ? opening.length - 1 : opening.length;
+      const last = first === undefined ? opening.length - 1 : opening.length;
       for (const [index, part] of opening.entries()) wire.send(part, parts, index < last ? "more" : "last");
-      if (behind !== undefined) {
+      if (first !== undefined) {
         missing += 1;
         const answered = (result: QueryResult): void => {
           end = () => resolve(result);
@@ -97,17 +94,14 @@ export class WireCarrier implements Carrier {
           end = () => reject(error);
           ended();
         };
-        wire.send(behind, { answered, failed }, "last");
+        wire.send(first, { answered, failed }, "last");
       }
       wire.flush();
     });
   }
 }
 
-/**
- * A statement with its values as they are sent, for which a conversion of the caller's own may have to be asked: none may
- * throw when a part of the flight has been written.
- */
+/** A statement with its values as they are sent, for which a conversion of the caller's own may have to be asked. */
 function converted(statement: Statement): Statement {
   const { values } = statement;
   if (values === undefined || values.every((value) => typeof value === "string" || typeof value === "number"))

@@ -10,9 +10,9 @@ import { until } from "../support/wait.ts";
 // Everything at once, in an order that dice decide. The seed is told, and BREAKWATER_SEED plays it again as far as timing lets it.
 
 const SEED = Number(process.env["BREAKWATER_SEED"] ?? Math.floor(Math.random() * 1e9));
-const OPERATIONS = 10_000;
+const OPERATIONS = 14_000;
 /** Memory is measured over parts of it: what is compiled, decoded or thrown out once shows in one of them, a leak in all. */
-const ROUNDS = 5;
+const ROUNDS = 7;
 const CALLERS = 40;
 const MAX = 4;
 
@@ -195,7 +195,7 @@ describe(`a pool under everything at once (seed ${SEED})`, () => {
     expect(lies).toEqual([]);
     expect(outcomes.get("fulfilled")).toBeGreaterThan(OPERATIONS / 10);
     // The noise of the collector is allowed; a listener or a closure a call is not.
-    expect(median(grown), `bytes a call in each round: ${grown.map(Math.round).join(", ")}`).toBeLessThan(120);
+    expect(median(grown), `bytes a call in each round: ${grown.map(Math.round).join(", ")}`).toBeLessThan(160);
   }, 240_000);
 });
 
